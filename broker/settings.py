@@ -1,0 +1,106 @@
+"""Settings of every process, read from `LINKNER_*` environment variables (and `OPENAI_API_KEY`)."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from linkner.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """One field, one variable: `llm_base_url` is `LINKNER_LLM_BASE_URL`. Times are seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="LINKNER_", extra="ignore", frozen=True)
+
+    # Servers
+    postgres_url: str = Field("", description="PostgreSQL, as postgresql://user:password@host:port/name")
+    redis_url: str = Field("", description="Redis for the limiter, as redis://… or redis+socket://…")
+    broker_url: str = Field("", description="Celery's broker; the Redis URL where empty")
+    recogniser_url: str = Field("http://127.0.0.1:8000", description="Base URL of the recognition service")
+    key_prefix: str = Field("linkner:", description="Prefix of every key and queue in Redis")
+
+    # LLM endpoint
+    llm_base_url: str = Field("", description="OpenAI-compatible endpoint; without it no LLM is asked")
+    llm_model: str = Field("gpt-4o-mini", description="Model name sent to the endpoint")
+    openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
+    llm_deadline_s: float = Field(30.0, gt=0, description="Hard deadline of one LLM call")
+    llm_requests_per_minute: int = Field(600, gt=0, description="Global limit over all LLM callers")
+    llm_slots: int = Field(32, gt=0, description="Calls at once in one LLM caller process")
+    llm_max_wait_s: float = Field(2.0, ge=0, description="Longest wait for the limiter inside a slot")
+
+    # Questions
+    label_set: str = Field("wnut17", description="Label set of the model and the questions")
+    label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
+    threshold: float = Field(0.1, ge=0, description="τ: predicted entities above it are asked about")
+    epsilon: float = Field(
+        0.05, ge=0, le=1, description="ε: entity probability above which O spans are asked"
+    )
+    max_questions: int = Field(8, ge=0, description="Most questions asked about one document")
+    max_attempts: int = Field(5, gt=0, description="Attempts after which a question ends without an answer")
+
+    # Delivery
+    visibility_timeout_s: int = Field(300, gt=0, description="After it Redis delivers unacked messages again")
+    republish_margin_s: float = Field(60.0, ge=0, description="Added before a lost id is published again")
+    lease_margin_s: float = Field(10.0, gt=0, description="Added to the LLM deadline: a question's lease")
+    recognise_slots: int = Field(2, gt=0, description="Chunks at once in one recognise worker")
+    recognise_chunk: int = Field(64, gt=0, le=256, description="Documents in one recognise message")
+    aggregate_chunk: int = Field(128, gt=0, le=1024, description="Documents in one aggregate message")
+    relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
+
+    # Gateway
+    gateway_host: str = Field("127.0.0.1")
+    gateway_port: int = Field(8080, ge=0, le=65535)
+    max_text_chars: int = Field(20_000, gt=0, description="Longest accepted text, in code points")
+    max_items: int = Field(1_000, gt=0, description="Most documents in one request")
+    max_body_bytes: int = Field(8_000_000, gt=0, description="Largest accepted request body")
+    high_water: int = Field(
+        100_000, gt=0, description="Unfinished documents above which the gateway says 429"
+    )
+
+    @property
+    def broker(self) -> str:
+        """The broker's URL: `broker_url`, else Redis."""
+        return self.broker_url or self.redis_url
+
+    @property
+    def has_llm(self) -> bool:
+        """Whether an LLM endpoint is configured."""
+        return bool(self.llm_base_url)
+
+    @property
+    def lease_s(self) -> float:
+        """How long a claimed question is held: a call's deadline, the limiter's wait, and a margin."""
+        return self.llm_deadline_s + self.llm_max_wait_s + self.lease_margin_s
+
+    @property
+    def republish_after_s(self) -> float:
+        """Age at which a published but unfinished id counts as lost."""
+        return self.visibility_timeout_s + self.republish_margin_s
+
+    def require(self, *names: str) -> None:
+        """Raise ConfigurationError for the first of these fields that is empty."""
+        for name in names:
+            if not getattr(self, name):
+                raise ConfigurationError(
+                    f"the environment variable LINKNER_{name.upper()} is not set",
+                    expected=type(self).model_fields[name].description or "a value",
+                    hint="set it, or start everything with `linkner up`, which sets it for its processes",
+                )
+
+
+def load_settings() -> Settings:
+    """The settings from the environment.
+
+    Raises:
+        ConfigurationError: naming the variable that cannot be read; values are not shown.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = str(first["loc"][0]).upper()
+        variable = name if name.startswith("OPENAI") else f"LINKNER_{name}"
+        raise ConfigurationError(
+            f"the environment variable {variable} cannot be used", expected=first["msg"]
+        ) from None

@@ -1,0 +1,231 @@
+"""What the handlers need from the world: protocols and the values that cross them.
+
+Each port has a fake in `tests/fakes` and a real adapter built in `workers.bootstrap`; one contract test
+in `tests/contract` runs over both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from linkner.spans import Entity, Recognition, ScoredSpan, Span
+
+Stage = Literal["recognise", "classify", "aggregate"]
+"""A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewDocument:
+    """A post as a producer sends it, already checked: bounded, no NUL, no lone surrogates."""
+
+    source: str
+    external_id: str
+    text: str
+    created_at: datetime | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of one NewDocument: its id, and whether it was there before (`duplicate`).
+
+    `conflict` is true where a document of that source and external id exists with another text; the stored
+    one is kept.
+    """
+
+    document_id: int
+    duplicate: bool
+    conflict: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredText:
+    """The text of one stored document."""
+
+    document_id: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """The recogniser's result for one document, with the questions to ask of it.
+
+    Each question is the spans of its candidates. `skip_reason` set means that they are not to be asked
+    (`no-llm`): they are recorded as ended with that reason.
+    """
+
+    document_id: int
+    model: str
+    recognition: Recognition
+    questions: tuple[tuple[ScoredSpan, ...], ...]
+    skip_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedQuestion:
+    """A question that this caller holds until its lease ends. `fence` must come back with the answer."""
+
+    question_id: int
+    document_id: int
+    fence: int
+    attempts: int
+    text: str
+    candidates: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The LLM's answer to one question: a label (`OUTSIDE` for Non-entity) for each candidate.
+
+    `replayed` is true where the reply was recorded earlier and not made by an LLM for this call.
+    """
+
+    labels: Mapping[Span, str]
+    model: str
+    prompt_version: str
+    raw: str
+    prompt_tokens: int
+    completion_tokens: int
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Joinable:
+    """All that linking needs for one document whose questions have all ended.
+
+    `answers` has the label of each answered candidate; `unanswered` the reason of each one without answer.
+    """
+
+    document_id: int
+    entities: tuple[ScoredSpan, ...]
+    plausible: tuple[ScoredSpan, ...]
+    answers: Mapping[Span, str]
+    unanswered: Mapping[Span, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One chat request: what the LLM is told and asked, and how long its answer may get (tokens)."""
+
+    system: str
+    user: str
+    max_tokens: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the LLM sent back."""
+
+    text: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    replayed: bool
+
+
+class Store(Protocol):
+    """The truth: PostgreSQL. Every method is one transaction."""
+
+    def accept(self, documents: Sequence[NewDocument]) -> list[Accepted]:
+        """Insert new documents; one result for each, in order. Idempotent by (source, external_id)."""
+
+    def texts(self, document_ids: Collection[int]) -> list[StoredText]:
+        """The texts of those documents that still wait for recognition, by id."""
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        """Write spans and questions and move documents on; how many had not been recognised before."""
+
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
+        """End documents that cannot be recognised: no entities, with the reason; how many."""
+
+    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+        """Take a question, or None where it has ended, is held, or has just been ended as poison."""
+
+    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
+        """Write the answer; False where the fence is stale and nothing was written."""
+
+    def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
+        """Give a question back, to be published again after the delay.
+
+        With `error` the attempt counts; without, it does not (nothing was asked).
+        """
+
+    def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
+        """End a question without an answer; False where the fence is stale."""
+
+    def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
+        """Those documents whose questions have all ended and which are not complete yet."""
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
+        """Write entities and feed rows and finish documents; how many had not been complete before."""
+
+
+class Outbox(Protocol):
+    """The relay's view of the store."""
+
+    def publish_due(self, stage: Stage, *, limit: int, send: Sender) -> int:
+        """Hand up to `limit` due ids to `send` and mark them published; how many.
+
+        Rows are locked (SKIP LOCKED) while they are sent: a crash in between sends them again.
+        """
+
+    def sweep(self, *, republish_after_s: float) -> Mapping[str, int]:
+        """Free expired leases, republish what was lost, finish what has ended; counts by kind."""
+
+    def wait(self, *, timeout_s: float) -> bool:
+        """Wait for news of due rows (LISTEN); False on time-out."""
+
+
+class Sender(Protocol):
+    """Puts ids on a stage's queue."""
+
+    def __call__(self, ids: Sequence[int]) -> None: ...
+
+
+class Queues(Protocol):
+    """The broker: hand-off of ids, which it may lose or repeat."""
+
+    def send(self, stage: Stage, ids: Sequence[int]) -> None:
+        """Publish one message. Raises UnavailableError where the broker does not take it."""
+
+    def depth(self, stage: Stage) -> int:
+        """Messages that wait in the stage's queue (not those being worked on)."""
+
+
+class RecogniserClient(Protocol):
+    """The recognition service."""
+
+    def recognise(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
+        """The model's name and one recognition for each text, in order.
+
+        Raises UnavailableError (busy or down: try later) or RejectedError (this chunk will never pass).
+        """
+
+
+class Llm(Protocol):
+    """A large language model behind an OpenAI-compatible endpoint."""
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """One call within the hard deadline. Raises UnavailableError or RejectedError."""
+
+
+class Limiter(Protocol):
+    """The global limit on LLM calls, shared by all callers."""
+
+    def reserve(self) -> float:
+        """Take one request's permit: 0.0 if it may go now, else seconds to wait (nothing taken).
+
+        Fails closed: raises UnavailableError where the limit's state cannot be reached.
+        """
+
+
+class Clock(Protocol):
+    """Time, so that tests need none."""
+
+    def monotonic(self) -> float: ...
+
+    def sleep(self, seconds: float) -> None: ...
