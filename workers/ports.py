@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from linkner.classification import Prompt
+from linkner.spans import DecidedBy, Entity, Recognition, ScoredSpan, Span
 
 Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
@@ -107,16 +108,6 @@ class Joinable:
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
-    """One chat request: what the LLM is told and asked, and how long its answer may get (tokens)."""
-
-    system: str
-    user: str
-    max_tokens: int
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
 class Reply:
     """What the LLM sent back."""
 
@@ -125,6 +116,90 @@ class Reply:
     prompt_tokens: int
     completion_tokens: int
     replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EntityView:
+    """One entity as a consumer sees it: code point offsets, surface, and how its label came about."""
+
+    start: int
+    end: int
+    text: str
+    label: str
+    decided_by: DecidedBy
+    reason: str | None
+    probability: float
+    uncertainty: float
+    model: str
+    llm_model: str | None
+    prompt_version: str | None
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """One document as a consumer sees it.
+
+    `status` is `accepted` (nothing known yet), `provisional` (the local model's entities, questions open) or
+    `final`. `reason` says why a final document has no local result (it could not be recognised).
+    """
+
+    document_id: int
+    source: str
+    external_id: str
+    text: str
+    created_at: datetime | None
+    metadata: Mapping[str, Any]
+    accepted_at: datetime
+    completed_at: datetime | None
+    status: Literal["accepted", "provisional", "final"]
+    revision: int
+    reason: str | None
+    entities: tuple[EntityView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One finished revision of a document; a reader goes on after `cursor`."""
+
+    cursor: int
+    document: DocumentView
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One look at the whole store, each as counts by name.
+
+    documents by state (accepted, recognised, classified, complete); questions by state (pending, claimed,
+    answered, dead); ended-without-answer questions by reason; entities of complete documents by decided_by;
+    `replayed` answers; `oldest_unfinished_s`: age of the oldest unfinished document.
+    """
+
+    documents: Mapping[str, int]
+    questions: Mapping[str, int]
+    dead_reasons: Mapping[str, int]
+    decided_by: Mapping[str, int]
+    replayed: int
+    oldest_unfinished_s: float
+
+
+class Reader(Protocol):
+    """Read-only view of the store, for consumers and operators."""
+
+    def document(self, document_id: int) -> DocumentView | None: ...
+
+    def find(self, *, source: str, external_id: str) -> DocumentView | None: ...
+
+    def feed(self, *, after: int, limit: int) -> list[FeedItem]:
+        """Finished documents with cursor > after, in commit order: following it misses nothing."""
+
+    def counts(self) -> Counts: ...
+
+    def unfinished(self) -> int:
+        """Accepted documents that are not complete; cheap enough to ask before each request."""
+
+    def ping(self) -> None:
+        """Raises UnavailableError where the store cannot be reached or is not migrated."""
 
 
 class Store(Protocol):
