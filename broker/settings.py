@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     recognise_slots: int = Field(2, gt=0, description="Chunks at once in one recognise worker")
     recognise_chunk: int = Field(64, gt=0, le=256, description="Documents in one recognise message")
     aggregate_chunk: int = Field(128, gt=0, le=1024, description="Documents in one aggregate message")
+    recognise_depth: int = Field(8, gt=0, description="Most recognise messages that wait in the queue")
+    classify_depth: int = Field(256, gt=0, description="Most classify messages that wait in the queue")
+    aggregate_depth: int = Field(8, gt=0, description="Most aggregate messages that wait in the queue")
+    deadline_s: float = Field(3600.0, gt=0, description="Age at which an open question ends unanswered")
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
 
     # Gateway

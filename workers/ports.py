@@ -217,6 +217,9 @@ class Store(Protocol):
     def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
         """End documents that cannot be recognised: no entities, with the reason; how many."""
 
+    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
+        """Have the relay publish documents that wait for recognition again after the delay; how many."""
+
     def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
         """Take a question, or None where it has ended, is held, or has just been ended as poison."""
 
@@ -248,8 +251,9 @@ class Outbox(Protocol):
         Rows are locked (SKIP LOCKED) while they are sent: a crash in between sends them again.
         """
 
-    def sweep(self, *, republish_after_s: float) -> Mapping[str, int]:
-        """Free expired leases, republish what was lost, finish what has ended; counts by kind."""
+    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
+        """Free expired leases, republish what was lost, end questions past the deadline (with the reason
+        `deadline`), move on documents whose questions have all ended; counts by kind."""
 
     def wait(self, *, timeout_s: float) -> bool:
         """Wait for news of due rows (LISTEN); False on time-out."""

@@ -1,0 +1,53 @@
+"""Wire messages: JSON objects with a version, carrying ids, never text or objects.
+
+The one exception is `ingest`, the door for Celery producers: its message carries the posts themselves,
+which are not accepted before they are committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from linkner.errors import InputError
+
+VERSION = 1
+MAX_IDS = 1024
+"""Most ids in one message."""
+
+
+def encode_ids(ids: Sequence[int]) -> dict[str, Any]:
+    """The message that carries these ids."""
+    return {"v": VERSION, "ids": list(ids)}
+
+
+def decode_ids(message: object) -> tuple[int, ...]:
+    """The ids of a message.
+
+    Raises:
+        InputError: where it is no message of a version that this process reads.
+    """
+    ids = _body(message, key="ids")
+    if len(ids) > MAX_IDS or not all(type(value) is int and 0 < value < 2**63 for value in ids):
+        raise InputError("unusable ids in a message", expected=f"at most {MAX_IDS} positive integers")
+    return tuple(ids)
+
+
+def encode_posts(posts: Sequence[Any]) -> dict[str, Any]:
+    """The `ingest` message that carries these posts (JSON objects as the gateway takes them)."""
+    return {"v": VERSION, "posts": list(posts)}
+
+
+def decode_posts(message: object) -> list[Any]:
+    """The posts of an `ingest` message, unchecked. Raises InputError as `decode_ids` does."""
+    return _body(message, key="posts")
+
+
+def _body(message: object, *, key: str) -> list[Any]:
+    if not isinstance(message, dict) or message.get("v") != VERSION:
+        version = message.get("v") if isinstance(message, dict) else type(message).__name__
+        raise InputError("unknown message version", expected=str(VERSION), got=repr(version)[:80])
+    body = message.get(key)
+    if not isinstance(body, list):
+        raise InputError(f"a message without {key!r}", expected="a list", got=type(body).__name__)
+    return body

@@ -1,0 +1,79 @@
+"""Publishing to the queues, and how many messages wait in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any
+
+from celery import Celery
+from kombu import Connection
+from kombu.exceptions import KombuError
+
+from broker.messages import encode_ids, encode_posts
+from broker.queues import INGEST, queue, task_name
+from linkner.errors import UnavailableError
+
+
+class Publisher:
+    """Hands messages to the broker over one connection of its own; safe to share between threads."""
+
+    def __init__(self, app: Celery) -> None:
+        self._app = app
+        self._broker = str(app.conf.broker_url)
+        self._lock = Lock()
+        self._connection: Connection | None = None
+
+    def send(self, stage: str, ids: Sequence[int]) -> None:
+        """Publish one message of ids to the queue of that name.
+
+        Raises:
+            UnavailableError: where the broker did not take it.
+        """
+        self._publish(stage, encode_ids(ids))
+
+    def send_posts(self, posts: Sequence[Any]) -> None:
+        """Publish posts to the `ingest` queue. They are accepted once a worker has committed them."""
+        self._publish(INGEST, encode_posts(posts))
+
+    def depth(self, stage: str) -> int:
+        """Messages that wait in the queue, without those that workers hold.
+
+        Raises:
+            UnavailableError: where the broker cannot be asked.
+        """
+        with self._connected() as connection:
+            declared = queue(stage, broker=self._broker)(connection.default_channel).queue_declare()
+            return int(declared.message_count)
+
+    def close(self) -> None:
+        """Close the connection; the next call opens another."""
+        with self._lock:
+            self._drop()
+
+    def _publish(self, queue_name: str, message: dict[str, Any]) -> None:
+        with self._connected() as connection:
+            self._app.send_task(
+                task_name(queue_name), args=[message], queue=queue_name, connection=connection, retry=False
+            )
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        """The connection, one user at a time; the broker's errors become UnavailableError here."""
+        with self._lock:
+            self._connection = connection = self._connection or self._app.connection_for_write()
+            try:
+                yield connection
+            except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
+                self._drop()
+                raise UnavailableError(
+                    "the message broker did not answer",
+                    got=type(error).__name__,
+                    hint="check LINKNER_BROKER_URL and that the broker runs",
+                ) from error
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.release()
+            self._connection = None

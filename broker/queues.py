@@ -1,0 +1,86 @@
+"""The Celery application and its four queues."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from broker.settings import Settings
+from linkner.errors import ConfigurationError
+
+INGEST = "ingest"
+RECOGNISE = "recognise"
+CLASSIFY = "classify"
+AGGREGATE = "aggregate"
+QUEUE_NAMES = (INGEST, RECOGNISE, CLASSIFY, AGGREGATE)
+
+
+def task_name(queue: str) -> str:
+    """The one task that a queue carries."""
+    return f"linkner.{queue}"
+
+
+def queue(name: str, *, broker: str) -> Queue:
+    """The declaration of a queue; on RabbitMQ a quorum queue, which survives the loss of a node."""
+    if broker.startswith(("amqp", "pyamqp")):
+        return Queue(name, routing_key=name, durable=True, queue_arguments={"x-queue-type": "quorum"})
+    return Queue(name, routing_key=name)
+
+
+def celery_app(settings: Settings) -> Celery:
+    """A Celery application on the configured broker, without tasks.
+
+    Raises:
+        ConfigurationError: without a broker URL.
+    """
+    if not settings.broker:
+        raise ConfigurationError(
+            "no message broker is configured",
+            expected="LINKNER_BROKER_URL or LINKNER_REDIS_URL",
+            hint="set one, or start everything with `linkner up`",
+        )
+    app = Celery("linkner", broker=settings.broker, set_as_current=False)
+    app.conf.update(_configuration(settings))
+    return app
+
+
+def _configuration(settings: Settings) -> dict[str, Any]:
+    return {
+        "task_queues": [queue(name, broker=settings.broker) for name in QUEUE_NAMES],
+        "task_default_queue": INGEST,
+        "task_create_missing_queues": False,
+        "task_serializer": "json",
+        "accept_content": ["json"],
+        # An id is acknowledged after its effect is committed; what is lost on the way is published again by
+        # the relay, so Celery's own retries, results and delays are all off.
+        "task_acks_late": True,
+        "task_reject_on_worker_lost": False,
+        "task_ignore_result": True,
+        "task_publish_retry": False,
+        "worker_prefetch_multiplier": 1,
+        "worker_hijack_root_logger": False,
+        "worker_enable_remote_control": False,
+        "worker_send_task_events": False,
+        "broker_connection_retry_on_startup": True,
+        "broker_connection_max_retries": None,
+        "broker_transport_options": _transport_options(settings),
+    }
+
+
+def _transport_options(settings: Settings) -> dict[str, Any]:
+    if not settings.broker.startswith("redis"):
+        return {"confirm_publish": True}
+    return {
+        "global_keyprefix": settings.key_prefix,
+        "visibility_timeout": settings.visibility_timeout_s,
+        # kombu's own sweep of unacknowledged messages runs every 100 s where these are not set.
+        "unacked_restore_interval": 10,
+        "unacked_restore_throttle": 1,
+        # Without time-outs a publish on a dead link would wait for ever.
+        "socket_timeout": 10,
+        "socket_connect_timeout": 5,
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    }

@@ -1,0 +1,102 @@
+"""Classification of one question: claim → limiter → LLM → answer, each step safe to repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from linkner.classification import ask_about, parse_answer
+from linkner.errors import RejectedError, UnavailableError
+from linkner.labels import LabelSet
+from workers.ports import Answer, ClaimedQuestion, Clock, Limiter, Llm, Reply, Store
+
+LLM_REFUSED = "llm-refused"
+UNREADABLE = "unreadable-answer"
+EXHAUSTED = "attempts-exhausted"
+
+Outcome = Literal["answered", "released", "ended", "skipped", "stale"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassifyQuestion:
+    """Handles one `classify` message: one question about one span of one document.
+
+    The lease must outlast the limiter's wait and the call's deadline together: an answer that comes after
+    its lease ended may find a newer fence and is then dropped.
+    """
+
+    store: Store
+    llm: Llm
+    limiter: Limiter
+    label_set: LabelSet
+    clock: Clock
+    lease_s: float
+    max_attempts: int
+    max_wait_s: float
+
+    def __call__(self, question_id: int) -> Outcome:
+        """Ask the question if it is free and the limit allows; what became of it."""
+        claim = self.store.claim(question_id, lease_s=self.lease_s, max_attempts=self.max_attempts)
+        if claim is None:
+            return "skipped"
+        try:
+            wait_s = self._wait_for_permit()
+        except UnavailableError:
+            self.store.release(claim, delay_s=5.0, error=None)
+            raise
+        if wait_s > 0:
+            return self._release(claim, delay_s=wait_s, error=None)
+        return self._ask(claim)
+
+    def _wait_for_permit(self) -> float:
+        """0.0 once a permit is taken; else how long the limiter would have this slot wait beyond its limit."""
+        give_up = self.clock.monotonic() + self.max_wait_s
+        while (wait_s := self.limiter.reserve()) > 0:
+            if self.clock.monotonic() + wait_s > give_up:
+                return wait_s
+            self.clock.sleep(wait_s)
+        return 0.0
+
+    def _ask(self, claim: ClaimedQuestion) -> Outcome:
+        (candidate,) = claim.candidates
+        prompt = ask_about(claim.text, candidate, self.label_set)
+        try:
+            reply = self.llm.ask(prompt)
+        except RejectedError as error:
+            return self._end(claim, reason=LLM_REFUSED, error=str(error))
+        except UnavailableError as error:
+            return self._later(claim, error)
+        label = parse_answer(reply.text, self.label_set)
+        if label is None:
+            return self._unreadable(claim, reply)
+        answer = Answer(
+            labels={candidate: label},
+            model=reply.model,
+            prompt_version=prompt.version,
+            raw=reply.text,
+            prompt_tokens=reply.prompt_tokens,
+            completion_tokens=reply.completion_tokens,
+            replayed=reply.replayed,
+        )
+        return "answered" if self.store.record_answer(claim, answer) else "stale"
+
+    def _later(self, claim: ClaimedQuestion, error: UnavailableError) -> Outcome:
+        """A service that says when to come back has refused nothing: that is not counted as an attempt."""
+        if error.retry_after_s is not None:
+            return self._release(claim, delay_s=error.retry_after_s, error=None)
+        if claim.attempts >= self.max_attempts:
+            return self._end(claim, reason=EXHAUSTED, error=str(error))
+        return self._release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))
+
+    def _unreadable(self, claim: ClaimedQuestion, reply: Reply) -> Outcome:
+        """An answer outside the label set is asked for once more, then the local label stands."""
+        error = f"no label of {self.label_set.name} in the reply {reply.text[:200]!r}"
+        if claim.attempts >= 2:
+            return self._end(claim, reason=UNREADABLE, error=error)
+        return self._release(claim, delay_s=0.0, error=error)
+
+    def _release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> Outcome:
+        return "released" if self.store.release(claim, delay_s=delay_s, error=error) else "stale"
+
+    def _end(self, claim: ClaimedQuestion, *, reason: str, error: str) -> Outcome:
+        return "ended" if self.store.end_question(claim, reason=reason, error=error) else "stale"

@@ -1,0 +1,67 @@
+"""The relay: moves due ids from the store to the queues, never more than the queues should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from workers.ports import Clock, Outbox, Queues, Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """One queue that the relay feeds: how many ids a message carries, how many messages may wait."""
+
+    stage: Stage
+    chunk: int
+    depth: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Relay:
+    """Feeds every lane, and sweeps now and then.
+
+    Bounded depth is the backpressure: what the queues do not hold waits in the store, where it is safe.
+    """
+
+    outbox: Outbox
+    queues: Queues
+    lanes: Sequence[Lane]
+    clock: Clock
+    republish_after_s: float
+    deadline_s: float
+    poll_s: float
+    sweep_every_s: float = 5.0
+    _swept_at: float = field(default=float("-inf"), init=False)
+
+    def step(self) -> Mapping[str, int]:
+        """Sweep if it is time, publish what is due and fits, wait where there was nothing; counts by kind."""
+        counts = dict(self._sweep_if_due())
+        full = False
+        for lane in self.lanes:
+            published, lane_full = self._feed(lane)
+            counts[lane.stage] = published
+            full = full or lane_full
+        if not any(counts[lane.stage] for lane in self.lanes):
+            # No notification comes when a full queue drains: look again soon.
+            self.outbox.wait(timeout_s=min(self.poll_s, 0.05) if full else self.poll_s)
+        return counts
+
+    def _feed(self, lane: Lane) -> tuple[int, bool]:
+        room = lane.depth - self.queues.depth(lane.stage)
+        if room <= 0:
+            return 0, True
+
+        def send(ids: Sequence[int]) -> None:
+            for start in range(0, len(ids), lane.chunk):
+                self.queues.send(lane.stage, ids[start : start + lane.chunk])
+
+        published = self.outbox.publish_due(lane.stage, limit=room * lane.chunk, send=send)
+        return published, published == room * lane.chunk
+
+    def _sweep_if_due(self) -> Mapping[str, int]:
+        now = self.clock.monotonic()
+        if now - self._swept_at < self.sweep_every_s:
+            return {}
+        self._swept_at = now
+        return self.outbox.sweep(republish_after_s=self.republish_after_s, deadline_s=self.deadline_s)
