@@ -50,6 +50,14 @@ class Span:
         return text[self.start : self.end]
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class LabelledSpan:
+    """A span and its entity label; never `OUTSIDE`."""
+
+    span: Span
+    label: str
+
+
 @dataclass(frozen=True, slots=True)
 class ScoredSpan:
     """A span of one document with what the local model says of it.
