@@ -1,0 +1,97 @@
+"""Servers for the tests: embedded ones, or those of LINKNER_TEST_POSTGRES_URL and LINKNER_TEST_REDIS_URL.
+
+A server that is named but cannot be reached fails the tests that need it: they are never skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+import redis
+from psycopg import sql
+from sqlalchemy import Engine, make_url
+
+from workers.stack.embedded import embedded_postgres, embedded_redis
+from workers.store.database import connect, migrate
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a PostgreSQL server on which the tests may create databases."""
+    given = os.environ.get("LINKNER_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a Redis server, as redis://… or redis+socket://…; use `redis_prefix` for every key."""
+    given = os.environ.get("LINKNER_TEST_REDIS_URL")
+    if given:
+        yield given
+        return
+    with embedded_redis(tmp_path_factory.mktemp("redis")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres_url: str) -> Iterator[str]:
+    """Name of a database at the newest schema, to be copied and never connected to."""
+    with _database(postgres_url) as url:
+        migrate(url)
+        yield str(make_url(url).database)
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """URL of a database without any table."""
+    with _database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture
+def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
+    """URL of a freshly migrated, empty database of this test alone."""
+    with _database(postgres_url, template=migrated_template) as url:
+        yield url
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An engine on this test's database."""
+    engine = connect(database_url, pool_size=8)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def redis_prefix(redis_url: str) -> Iterator[str]:
+    """A key prefix of this test alone; its keys are removed afterwards."""
+    prefix = f"test-{uuid.uuid4().hex[:12]}:"
+    yield prefix
+    with redis.Redis.from_url(redis_url.replace("redis+socket://", "unix://")) as client:
+        for key in client.scan_iter(match=f"{prefix}*", count=1000):
+            client.delete(key)
+
+
+@contextmanager
+def _database(server_url: str, *, template: str = "template0") -> Iterator[str]:
+    name = f"linkner_test_{uuid.uuid4().hex[:12]}"
+    _execute(server_url, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    try:
+        yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+    finally:
+        _execute(server_url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _execute(server_url: str, statement: str, *names: str) -> None:
+    with psycopg.connect(server_url, autocommit=True, connect_timeout=5) as connection:
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))

@@ -1,0 +1,174 @@
+"""One server process of a data folder, which never outlives the process that started it.
+
+Three things make that hold without trusting any process id that was written down:
+
+- The server inherits an exclusive lock on a file of its folder. The kernel frees it when the last process of
+  the server is gone, so whoever holds the lock knows that nothing else runs on the folder.
+- A guard (a shell of a few kilobytes) waits on a pipe that only this process can write to. When this process
+  ends, for whatever reason, kill -9 included, the pipe closes and the guard stops the server.
+- Both run in sessions of their own, so Ctrl-C at the terminal reaches this process alone, which can then
+  stop its workers before their database.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from linkner.errors import ConfigurationError, UnavailableError
+
+_GUARD = 'read -r _; kill -s "$1" "$2" 2>/dev/null'
+_LONGEST_SOCKET_FOLDER = 80  # a socket's whole path may have 107 bytes (Linux) or 103 (macOS)
+_STOP_S = 30.0
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The system account that a server runs as."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True)
+class FolderLock:
+    """The lock of one server's folder, as a file descriptor that its processes inherit."""
+
+    descriptor: int
+
+
+@contextmanager
+def locked(path: Path, *, wait_s: float = 15.0) -> Iterator[FolderLock]:
+    """Hold the lock file `path`, after waiting for an earlier server to finish stopping.
+
+    Raises:
+        ConfigurationError: another process still holds it after `wait_s` seconds.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        give_up = time.monotonic() + wait_s
+        while not _try_lock(descriptor):
+            if time.monotonic() > give_up:
+                raise ConfigurationError(
+                    "the data folder is in use",
+                    got=str(path.parent),
+                    hint="stop the other process that runs on it, or choose another folder",
+                )
+            time.sleep(_POLL_S)
+        yield FolderLock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def run_once(command: Sequence[str], *, lock: FolderLock, cwd: Path, account: Account | None) -> None:
+    """Run a command that prepares the folder, as `account` where one is given.
+
+    Raises:
+        ConfigurationError: it failed; the message has the end of its output.
+    """
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        pass_fds=[lock.descriptor],
+        **_credentials(account),
+    )
+    if done.returncode:
+        output = done.stdout.decode(errors="replace").strip()
+        raise ConfigurationError(f"{Path(command[0]).name} failed in {cwd}", got=output[-500:])
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    lock: FolderLock,
+    cwd: Path,
+    log: Path,
+    stop_signal: str,
+    is_ready: Callable[[], bool],
+    account: Account | None = None,
+    ready_within_s: float = 60.0,
+) -> Iterator[None]:
+    """Run a server in the foreground of `log` until the block ends, then stop it and wait for it.
+
+    `stop_signal` is the name ("TERM") of the signal that makes it stop in good order.
+
+    Raises:
+        UnavailableError: it ended or was not ready in time; the message has the end of its log.
+    """
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            command,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[lock.descriptor],
+            **_credentials(account),
+        )
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", _GUARD, "guard", stop_signal, str(server.pid)],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        _wait_until_ready(server, is_ready, log=log, within_s=ready_within_s)
+        yield
+    finally:
+        guard.communicate()
+        try:
+            server.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _credentials(account: Account | None) -> dict[str, Any]:
+    return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
+def _wait_until_ready(
+    server: subprocess.Popen[bytes], is_ready: Callable[[], bool], *, log: Path, within_s: float
+) -> None:
+    give_up = time.monotonic() + within_s
+    while not is_ready():
+        if server.poll() is not None or time.monotonic() > give_up:
+            raise UnavailableError(
+                f"{log.stem} did not start",
+                got=log.read_text(errors="replace").strip()[-500:] or "an empty log",
+                hint=f"its log is {log}",
+            )
+        time.sleep(_POLL_S)
+
+
+@contextmanager
+def socket_folder(folder: Path, *, account: Account | None = None) -> Iterator[Path]:
+    """`folder` itself, or a short temporary one where a socket's path in it would be too long."""
+    if len(os.fsencode(folder)) <= _LONGEST_SOCKET_FOLDER:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as short:
+        if account is not None:
+            os.chown(short, account.uid, account.gid)
+        yield Path(short)

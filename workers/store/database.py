@@ -1,0 +1,128 @@
+"""The connection to PostgreSQL: engine, migrations, transactions, and its errors in the project's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
+
+from linkner.errors import ConfigurationError, UnavailableError
+
+T = TypeVar("T")
+
+_DRIVER = "postgresql+psycopg"
+_STATEMENT_TIMEOUT_MS = 60_000
+MIGRATION_LOCK = 0x11A7_0001  # advisory locks are plain numbers: these two are LinkNER's
+FEED_LOCK = 0x11A7_0002
+
+_TRANSIENT = {"40P01", "40001"}  # deadlock detected, serialisation failure
+_ATTEMPTS = 4
+
+
+def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEMENT_TIMEOUT_MS) -> Engine:
+    """An engine on `url` (postgresql://…) with at most `pool_size` connections; none is opened yet.
+
+    Every wait is bounded: for a connection, for a statement, and for a dead link. 0 as the statement's
+    time-out means none.
+
+    Raises:
+        ConfigurationError: `url` is not a PostgreSQL URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername not in {"postgresql", "postgres", _DRIVER}:
+        raise ConfigurationError(
+            "the PostgreSQL URL cannot be used", expected="postgresql://user:password@host:port/name"
+        )
+    return create_engine(
+        parsed.set(drivername=_DRIVER),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "linkner",
+            "connect_timeout": 5,
+            "tcp_user_timeout": 10_000,
+            "options": f"-c statement_timeout={statement_timeout_ms}"
+            " -c idle_in_transaction_session_timeout=60000",
+        },
+    )
+
+
+def migrate(url: str) -> None:
+    """Bring the database at `url` to the newest schema. Safe to run from several processes at once.
+
+    Raises:
+        ConfigurationError: `url` is not a PostgreSQL URL.
+        UnavailableError: the database cannot be reached.
+    """
+    engine = connect(url, statement_timeout_ms=0)
+    try:
+        with unavailable_as_such(), engine.begin() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
+            config = _alembic()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    finally:
+        engine.dispose()
+
+
+@cache
+def newest_revision() -> str | None:
+    """The revision that `migrate` brings a database to."""
+    return ScriptDirectory.from_config(_alembic()).get_current_head()
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    return config
+
+
+def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
+    """Run `work` in one transaction; again, a few times, where PostgreSQL broke a deadlock with it.
+
+    Raises:
+        UnavailableError: the database could not be reached or did not finish in time.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return _once(engine, work)
+        except UnavailableError as error:
+            if _sqlstate(error.__cause__) not in _TRANSIENT:
+                raise
+    return _once(engine, work)
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with unavailable_as_such(), engine.begin() as connection:
+        return work(connection)
+
+
+@contextmanager
+def unavailable_as_such() -> Iterator[None]:
+    """Raise UnavailableError for what means that PostgreSQL cannot answer now; the cause stays attached."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, TimeoutError) as error:
+        detail = error.orig if isinstance(error, DBAPIError) else error
+        raise UnavailableError(
+            "PostgreSQL cannot answer now",
+            got=str(detail).strip()[:300],
+            hint="check that it runs and that LINKNER_POSTGRES_URL leads to it",
+        ) from error
+
+
+def _sqlstate(error: BaseException | None) -> str | None:
+    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

@@ -1,0 +1,11 @@
+"""Alembic's entry: runs the migrations on the connection that `workers.store.database.migrate` gives."""
+
+from __future__ import annotations
+
+from alembic import context
+
+from workers.store.tables import Table
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,210 @@
+"""The tables, as SQLModel declares them. `migrations/` builds them; a test holds the two equal.
+
+Offsets are Unicode code points, half-open. Times are the database's own clock. An id is due for the relay
+where `published_at` is null: documents in the queue of their state, questions in `classify`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy import text as sql
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+_NAMES = {
+    "pk": "%(table_name)s_pkey",
+    "fk": "%(table_name)s_%(column_0_name)s_fkey",
+    "uq": "%(table_name)s_%(column_0_N_name)s_key",
+    "ck": "%(table_name)s_%(constraint_name)s_check",
+}
+
+
+class Table(SQLModel):
+    """Base of the tables, with metadata of its own."""
+
+    metadata = MetaData(naming_convention=_NAMES)
+
+
+def _id() -> Any:
+    return Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+
+
+def _reference(target: str, *, primary_key: bool = False, nullable: bool = False) -> Any:
+    column = Column(BigInteger, ForeignKey(f"{target}.id"), primary_key=primary_key, nullable=nullable)
+    return Field(default=None, sa_column=column)
+
+
+def _time(*, nullable: bool = False) -> Any:
+    default = None if nullable else sql("now()")
+    column = Column(DateTime(timezone=True), nullable=nullable, server_default=default)
+    return Field(default=None, sa_column=column)
+
+
+def _text(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Text, nullable=nullable))
+
+
+def _one_of(column: str, *values: str) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+class DocumentRow(Table, table=True):
+    """A post on its way: accepted → recognised (questions open) → classified (none open) → complete."""
+
+    __tablename__ = "documents"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        _one_of("state", "accepted", "recognised", "classified", "complete"),
+        Index(
+            "documents_due",
+            "state",
+            "id",
+            postgresql_where=sql("published_at IS NULL AND state IN ('accepted', 'classified')"),
+        ),
+        Index(
+            "documents_published",
+            "published_at",
+            postgresql_where=sql("published_at IS NOT NULL AND state IN ('accepted', 'classified')"),
+        ),
+        Index("documents_recognised", "id", postgresql_where=sql("state = 'recognised'")),
+        Index("documents_unfinished", "accepted_at", postgresql_where=sql("state <> 'complete'")),
+    )
+
+    id: int = _id()
+    source: str = _text()
+    external_id: str = _text()
+    text: str = _text()
+    created_at: datetime | None = _time(nullable=True)
+    details: dict[str, Any] = Field(
+        sa_column=Column("metadata", JSONB, nullable=False, server_default=sql("'{}'"))
+    )
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="accepted"))
+    accepted_at: datetime = _time()
+    recognised_at: datetime | None = _time(nullable=True)
+    completed_at: datetime | None = _time(nullable=True)
+    published_at: datetime | None = _time(nullable=True)
+    model: str | None = _text(nullable=True)
+    reason: str | None = _text(nullable=True)
+    revision: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+
+
+class QuestionRow(Table, table=True):
+    """One LLM call: pending ⇄ claimed (until `lease_until`) → answered, or dead with a reason."""
+
+    __tablename__ = "questions"
+    __table_args__ = (
+        _one_of("state", "pending", "claimed", "answered", "dead"),
+        Index(
+            "questions_due",
+            "not_before",
+            "id",
+            postgresql_where=sql("published_at IS NULL AND state = 'pending'"),
+        ),
+        Index(
+            "questions_published",
+            "published_at",
+            postgresql_where=sql("published_at IS NOT NULL AND state = 'pending'"),
+        ),
+        Index("questions_leased", "lease_until", postgresql_where=sql("state = 'claimed'")),
+        Index("questions_open", "document_id", postgresql_where=sql("state IN ('pending', 'claimed')")),
+    )
+
+    id: int = _id()
+    document_id: int = _reference("documents")
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="pending"))
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    fence: int = Field(default=0, sa_column=Column(BigInteger, nullable=False, server_default=sql("0")))
+    not_before: datetime = _time()
+    lease_until: datetime | None = _time(nullable=True)
+    published_at: datetime | None = _time(nullable=True)
+    reason: str | None = _text(nullable=True)
+    last_error: str | None = _text(nullable=True)
+    created_at: datetime = _time()
+    ended_at: datetime | None = _time(nullable=True)
+
+
+class SpanRow(Table, table=True):
+    """What the local model said of a span: a predicted entity, or a plausible span that is asked about."""
+
+    __tablename__ = "spans"
+    __table_args__ = (
+        _one_of("role", "entity", "plausible"),
+        Index("spans_asked", "question_id", postgresql_where=sql("question_id IS NOT NULL")),
+    )
+
+    document_id: int = _reference("documents", primary_key=True)
+    start: int = Field(primary_key=True)
+    end: int = Field(primary_key=True)
+    role: str = _text()
+    label: str = _text()
+    probability: float = Field(sa_type=Double)
+    uncertainty: float = Field(sa_type=Double)
+    scores: dict[str, float] = Field(sa_column=Column(JSONB, nullable=False))
+    question_id: int | None = _reference("questions", nullable=True)
+
+
+class AnswerRow(Table, table=True):
+    """The LLM's label for one candidate of an answered question ('O' = no entity), and its raw reply."""
+
+    __tablename__ = "answers"
+
+    question_id: int = _reference("questions", primary_key=True)
+    start: int = Field(primary_key=True)
+    end: int = Field(primary_key=True)
+    document_id: int = _reference("documents")
+    label: str = _text()
+    model: str = _text()
+    prompt_version: str = _text()
+    raw: str = _text()
+    prompt_tokens: int
+    completion_tokens: int
+    replayed: bool
+    answered_at: datetime = _time()
+
+
+class EntityRow(Table, table=True):
+    """An entity of a complete document, with who decided its label."""
+
+    __tablename__ = "entities"
+    __table_args__ = (_one_of("decided_by", "local", "llm", "fallback"),)
+
+    document_id: int = _reference("documents", primary_key=True)
+    start: int = Field(primary_key=True)
+    end: int = Field(primary_key=True)
+    label: str = _text()
+    text: str = _text()
+    decided_by: str = _text()
+    reason: str | None = _text(nullable=True)
+    probability: float = Field(sa_type=Double)
+    uncertainty: float = Field(sa_type=Double)
+    llm_model: str | None = _text(nullable=True)
+    prompt_version: str | None = _text(nullable=True)
+    replayed: bool
+    revision: int
+
+
+class FeedRow(Table, table=True):
+    """One finished revision of a document. `seq` order is commit order: see `workers.store.finishing`."""
+
+    __tablename__ = "feed"
+
+    seq: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
+    document_id: int = _reference("documents")
+    revision: int
+    created_at: datetime = _time()
