@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     republish_margin_s: float = Field(60.0, ge=0, description="Added before a lost id is published again")
     lease_margin_s: float = Field(10.0, gt=0, description="Added to the LLM deadline: a question's lease")
     recognise_slots: int = Field(2, gt=0, description="Chunks at once in one recognise worker")
+    recognise_timeout_s: float = Field(60.0, gt=0, description="Longest wait for one chunk's recognition")
     recognise_chunk: int = Field(64, gt=0, le=256, description="Documents in one recognise message")
     aggregate_chunk: int = Field(128, gt=0, le=1024, description="Documents in one aggregate message")
     recognise_depth: int = Field(8, gt=0, description="Most recognise messages that wait in the queue")

@@ -49,7 +49,7 @@ class ClassifyQuestion:
         return self._ask(claim)
 
     def _wait_for_permit(self) -> float:
-        """0.0 once a permit is taken; else how long the limiter would have this slot wait beyond its limit."""
+        """0.0 once a permit is taken, else the wait (s) that is too long for this slot."""
         give_up = self.clock.monotonic() + self.max_wait_s
         while (wait_s := self.limiter.reserve()) > 0:
             if self.clock.monotonic() + wait_s > give_up:

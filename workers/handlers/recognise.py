@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from linkner.detection import Detector
 from linkner.errors import RejectedError, UnavailableError
 from linkner.spans import Recognition
-from workers.ports import Clock, RecogniserClient, Recognised, Store, StoredText
+from workers.ports import Clock, Recognised, RecogniserClient, Store, StoredText
 
 RECOGNISER_REFUSED = "recogniser-refused"
 """The reason on a document that the recognition service will not take."""

@@ -1,0 +1,82 @@
+"""The supervisor's processes come back when they die, and go when it goes, however it goes."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from linkner.errors import UnavailableError
+from workers.stack.supervisor import Role, Supervisor
+
+SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
+
+
+def wait_for(condition: Callable[[], bool], *, within_s: float = 15.0) -> bool:
+    give_up = time.monotonic() + within_s
+    while time.monotonic() < give_up:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_killed_process_is_started_again_and_stop_ends_all(tmp_path: Path) -> None:
+    supervisor = Supervisor(folder=tmp_path, env={}, command=SLEEPER)
+    supervisor.start([Role("one", ()), Role("two", ())])
+    try:
+        first = supervisor.pids()
+        os.kill(first["one"], signal.SIGKILL)
+        assert wait_for(lambda: supervisor.pids()["one"] != first["one"])
+        second = supervisor.pids()
+        assert second["two"] == first["two"]
+        assert supervisor.restarts() == {"one": 1, "two": 0}
+    finally:
+        supervisor.stop()
+    assert not any(alive(pid) for pid in (*first.values(), *second.values()))
+
+
+def test_a_role_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    command = (sys.executable, "-c", "print('no such setting'); raise SystemExit(3)")
+    supervisor = Supervisor(folder=tmp_path, env={}, command=command)
+    supervisor.start([Role("broken", (), is_ready=lambda: False)])
+    try:
+        with pytest.raises(UnavailableError, match=r"broken did not start.*no such setting"):
+            supervisor.wait_until_ready(within_s=30)
+    finally:
+        supervisor.stop()
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent(
+        f"""
+        import sys, time
+        from pathlib import Path
+        from workers.stack.supervisor import Role, Supervisor
+        supervisor = Supervisor(folder=Path({str(tmp_path)!r}), env={{}}, command={SLEEPER!r})
+        supervisor.start([Role("one", ())])
+        print(supervisor.pids()["one"], flush=True)
+        time.sleep(600)
+        """
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    assert alive(child)
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert wait_for(lambda: not alive(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")

@@ -1,0 +1,52 @@
+"""Messages carry ids of a known version, and nothing else is taken for one."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broker.messages import MAX_IDS, decode_ids, decode_posts, encode_ids, encode_posts
+from linkner.errors import InputError
+
+ids = st.integers(min_value=1, max_value=2**63 - 1)
+
+
+@given(st.lists(ids, max_size=20))
+def test_ids_survive_the_wire(values: list[int]) -> None:
+    assert decode_ids(json.loads(json.dumps(encode_ids(values)))) == tuple(values)
+
+
+def test_posts_survive_the_wire() -> None:
+    posts = [{"id": "1", "text": "hello"}, 3, None]
+    assert decode_posts(json.loads(json.dumps(encode_posts(posts)))) == posts
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        [],
+        "ids",
+        {},
+        {"ids": [1]},
+        {"v": 2, "ids": [1]},
+        {"v": "1", "ids": [1]},
+        {"v": 1},
+        {"v": 1, "ids": 1},
+        {"v": 1, "ids": ["1"]},
+        {"v": 1, "ids": [True]},
+        {"v": 1, "ids": [0]},
+        {"v": 1, "ids": [2**63]},
+        {"v": 1, "ids": [1.0]},
+        {"v": 1, "ids": list(range(1, MAX_IDS + 2))},
+    ],
+)
+def test_anything_else_is_an_input_error(message: object) -> None:
+    with pytest.raises(InputError):
+        decode_ids(message)
+
+
+def test_an_unknown_version_is_named() -> None:
+    with pytest.raises(InputError, match="expected 1; got 9"):
+        decode_posts({"v": 9, "posts": []})

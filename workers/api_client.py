@@ -1,0 +1,129 @@
+"""The gateway's HTTP interface, from a client's side: what the commands use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import httpx
+
+from linkner.errors import RejectedError, UnavailableError
+
+BATCH = 500
+"""Lines in one request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submitted:
+    """What became of some lines: how many were accepted, there before, or refused, and each refusal."""
+
+    accepted: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    refusals: tuple[str, ...] = ()
+
+    def __add__(self, other: Submitted) -> Submitted:
+        return Submitted(
+            accepted=self.accepted + other.accepted,
+            duplicates=self.duplicates + other.duplicates,
+            rejected=self.rejected + other.rejected,
+            refusals=(*self.refusals, *other.refusals)[:20],
+        )
+
+
+class GatewayClient:
+    """A client of one gateway. A busy gateway is asked again when it said, for up to `patience_s`."""
+
+    def __init__(self, url: str, *, patience_s: float = 120.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
+        self._patience_s = patience_s
+
+    def submit(self, lines: Iterable[bytes], *, told: Callable[[int], None] = lambda _: None) -> Submitted:
+        """Submit NDJSON lines in batches; `told` hears how many lines each batch had.
+
+        Raises:
+            UnavailableError: the gateway stayed busy or away.
+            RejectedError: it refused a whole batch.
+        """
+        total, first_line, remaining = Submitted(), 1, iter(lines)
+        while batch := list(islice(remaining, BATCH)):
+            total += self._submit_batch(batch, first_line=first_line)
+            first_line += len(batch)
+            told(len(batch))
+        return total
+
+    def feed(self, *, after: int, limit: int = 1000) -> tuple[list[dict[str, Any]], int]:
+        """Finished documents after the cursor, and the cursor to go on from."""
+        page = self._get("/v1/feed", after=after, limit=limit)
+        return page["items"], page["next"]
+
+    def follow(self, *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
+        """Pages of the feed for ever; an empty one where nothing was new."""
+        while True:
+            items, after = self.feed(after=after)
+            yield items
+
+    def document(self, *, source: str, external_id: str) -> dict[str, Any]:
+        """One document by its producer's names. Raises RejectedError where there is none."""
+        return self._get("/v1/documents", source=source, external_id=external_id)
+
+    def status(self) -> dict[str, Any]:
+        """Counts of documents, questions and decisions, and queue depths."""
+        return self._get("/v1/status")
+
+    def _submit_batch(self, lines: Sequence[bytes], *, first_line: int) -> Submitted:
+        response = self._send(
+            lambda: self._http.post(
+                "/v1/documents",
+                content=b"\n".join(line.rstrip(b"\r\n") for line in lines) + b"\n",
+                headers={"content-type": "application/x-ndjson"},
+            )
+        )
+        body = response.json()
+        if "items" not in body:
+            raise RejectedError("the gateway refused the posts", got=response.text[:500])
+        refusals = tuple(
+            f"line {first_line + item['index']}: {item['error']}"
+            for item in body["items"]
+            if item["status"] == "rejected"
+        )
+        return Submitted(
+            accepted=body["accepted"],
+            duplicates=body["duplicates"],
+            rejected=body["rejected"],
+            refusals=refusals[:20],
+        )
+
+    def _get(self, path: str, **parameters: str | int) -> dict[str, Any]:
+        response = self._send(lambda: self._http.get(path, params=parameters))
+        if response.status_code != 200:
+            raise RejectedError(f"the gateway refused {path}", got=response.text[:500])
+        body: dict[str, Any] = response.json()
+        return body
+
+    def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
+        give_up = time.monotonic() + self._patience_s
+        while True:
+            try:
+                response = request()
+            except httpx.TransportError as error:
+                problem, pause_s = f"{type(error).__name__}: {error}", 1.0
+            else:
+                if response.status_code not in (429, 503):
+                    return response
+                problem, pause_s = f"HTTP {response.status_code}", _retry_after(response)
+            if time.monotonic() + pause_s > give_up:
+                raise UnavailableError(
+                    "the gateway did not take the request",
+                    got=problem,
+                    hint=f"is a stack running at {self._http.base_url}? `linkner up` starts one",
+                )
+            time.sleep(pause_s)
+
+
+def _retry_after(response: httpx.Response) -> float:
+    value = response.headers.get("retry-after", "")
+    return min(float(value), 30.0) if value.isdigit() else 1.0

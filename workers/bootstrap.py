@@ -1,0 +1,130 @@
+"""The composition root: the one place where adapters are built from settings and handed to handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from celery import Celery
+from sqlalchemy import Engine
+
+from broker.limiter import RedisLimiter
+from broker.publisher import Publisher
+from broker.queues import AGGREGATE, CLASSIFY, INGEST, RECOGNISE, celery_app
+from broker.redis_client import connect as connect_redis
+from broker.settings import Settings
+from linkner.detection import Detector
+from linkner.labels import LabelSet, label_set, read_descriptions
+from workers.clock import SystemClock
+from workers.handlers.aggregate import AggregateDocuments
+from workers.handlers.classify import ClassifyQuestion
+from workers.handlers.ingest import IngestPosts
+from workers.handlers.posts import Limits
+from workers.handlers.recognise import RecogniseDocuments
+from workers.handlers.relay import Lane, Relay
+from workers.llm_client import OpenAiLlm
+from workers.recogniser_client import HttpRecogniser
+from workers.store.database import connect as connect_postgres
+from workers.store.outbox import PostgresOutbox
+from workers.store.reader import PostgresReader
+from workers.store.repository import PostgresStore
+from workers.tasks import register_ids_task, register_posts_task
+
+NO_LLM = "no-llm"
+"""The reason on candidates that were not asked about because no LLM is configured."""
+
+
+def engine(settings: Settings, *, connections: int) -> Engine:
+    """The process's connections to PostgreSQL, opened as they are needed."""
+    settings.require("postgres_url")
+    return connect_postgres(settings.postgres_url, pool_size=connections)
+
+
+def chosen_label_set(settings: Settings) -> LabelSet:
+    """The label set of the questions, with the operator's descriptions where a file is given."""
+    descriptions = read_descriptions(settings.label_descriptions) if settings.label_descriptions else None
+    return label_set(settings.label_set, descriptions=descriptions)
+
+
+def limits(settings: Settings) -> Limits:
+    """What the gateway and the ingest queue accept."""
+    return Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
+
+
+def slots(settings: Settings, queues: Sequence[str]) -> int:
+    """How many messages a worker on these queues handles at once."""
+    wanted = {RECOGNISE: settings.recognise_slots, CLASSIFY: settings.llm_slots, AGGREGATE: 2, INGEST: 2}
+    return max(wanted[queue] for queue in queues)
+
+
+def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
+    """A Celery application with the handlers of these queues."""
+    app = celery_app(settings)
+    store = PostgresStore(engine(settings, connections=slots(settings, queues)))
+    if INGEST in queues:
+        register_posts_task(app, IngestPosts(store=store, limits=limits(settings)))
+    if RECOGNISE in queues:
+        register_ids_task(app, RECOGNISE, _recognise(settings, store))
+    if CLASSIFY in queues:
+        classify = _classify(settings, store)
+        register_ids_task(app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids])
+    if AGGREGATE in queues:
+        register_ids_task(app, AGGREGATE, AggregateDocuments(store=store))
+    return app
+
+
+def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
+    return RecogniseDocuments(
+        store=store,
+        recogniser=HttpRecogniser(settings.recogniser_url, timeout_s=settings.recognise_timeout_s),
+        detector=Detector(
+            threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
+        ),
+        clock=SystemClock(),
+        skip_reason=None if settings.has_llm else NO_LLM,
+    )
+
+
+def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
+    settings.require("llm_base_url", "redis_url")
+    return ClassifyQuestion(
+        store=store,
+        llm=OpenAiLlm(
+            base_url=settings.llm_base_url,
+            api_key=settings.openai_api_key.get_secret_value(),
+            model=settings.llm_model,
+            deadline_s=settings.llm_deadline_s,
+            connections=settings.llm_slots,
+        ),
+        limiter=RedisLimiter(
+            connect_redis(settings.redis_url),
+            key=f"{settings.key_prefix}limit:{settings.llm_model}",
+            per_minute=settings.llm_requests_per_minute,
+        ),
+        label_set=chosen_label_set(settings),
+        clock=SystemClock(),
+        lease_s=settings.lease_s,
+        max_attempts=settings.max_attempts,
+        max_wait_s=settings.llm_max_wait_s,
+    )
+
+
+def relay(settings: Settings) -> Relay:
+    """The relay over the three queues that it feeds."""
+    return Relay(
+        outbox=PostgresOutbox(engine(settings, connections=2)),
+        queues=Publisher(celery_app(settings)),
+        lanes=[
+            Lane(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
+            Lane(stage="classify", chunk=1, depth=settings.classify_depth),
+            Lane(stage="recognise", chunk=settings.recognise_chunk, depth=settings.recognise_depth),
+        ],
+        clock=SystemClock(),
+        republish_after_s=settings.republish_after_s,
+        deadline_s=settings.deadline_s,
+        poll_s=settings.relay_poll_s,
+    )
+
+
+def reader(settings: Settings) -> PostgresReader:
+    """The read side, for the gateway."""
+    return PostgresReader(engine(settings, connections=8))

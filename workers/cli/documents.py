@@ -1,0 +1,159 @@
+"""`submit`, `results` and `status`: what a client does with a running stack."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from workers.api_client import GatewayClient
+
+Url = Annotated[
+    str, typer.Option(help="Gateway. [default: LINKNER_GATEWAY_URL, else the running `linkner up`]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(submit)
+    app.command()(results)
+    app.command()(status)
+
+
+def submit(
+    file: Annotated[Path, typer.Argument(help="JSONL of posts (.gz or not), or - for standard input.")],
+    url: Url = "",
+    limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N posts.")] = None,
+    json_only: AsJson = False,
+) -> None:
+    """Submit posts: one JSON object a line with `external_id` (or `id`), `source` and `text`.
+
+    Submitting again what is there changes nothing and is counted as duplicates. Posts that cannot be used are
+    listed with the reason; the others are accepted, and the exit code is 1.
+
+    Example: linkner submit posts.jsonl
+    """
+    from workers.cli.progress import Steps
+    from workers.demo.carry import read_lines
+
+    lines = sys.stdin.buffer if str(file) == "-" else list(read_lines(file, limit=limit))
+    total = 0
+
+    with Steps(quiet=json_only) as steps:
+        if isinstance(lines, list):
+            steps.expect("submitted", len(lines))
+
+        def told(count: int) -> None:
+            nonlocal total
+            total += count
+            if isinstance(lines, list):
+                steps.at("submitted", total)
+
+        submitted = _client(url).submit(lines, told=told)
+    summary = {
+        "accepted": submitted.accepted,
+        "duplicates": submitted.duplicates,
+        "rejected": submitted.rejected,
+    }
+    if json_only:
+        typer.echo(json.dumps({**summary, "refusals": submitted.refusals}))
+    else:
+        for refusal in submitted.refusals:
+            typer.echo(f"refused {refusal}", err=True)
+        typer.echo("  ".join(f"{name} {count:,}" for name, count in summary.items()))
+    raise typer.Exit(1 if submitted.rejected else 0)
+
+
+def results(
+    url: Url = "",
+    after: Annotated[int, typer.Option(min=0, help="Cursor to go on from.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, help="At most N documents.")] = 100,
+    source: Annotated[str, typer.Option(help="With --id: the one document of this source.")] = "",
+    id: Annotated[str, typer.Option(help="With --source: the document of this external id.")] = "",
+    follow: Annotated[bool, typer.Option(help="Wait for more until Ctrl-C.")] = False,
+    json_only: AsJson = False,
+) -> None:
+    """Show finished documents with their entities, in the order in which they were finished.
+
+    Examples: `linkner results --json > entities.jsonl`; `linkner results --source twitter --id 42`
+    """
+    from rich.console import Console
+
+    from workers.demo.report import posts_table
+
+    client = _client(url)
+    if source and id:
+        pages: Iterator[list[dict[str, Any]]] = iter([[client.document(source=source, external_id=id)]])
+    else:
+        pages = _pages(client, after=after, limit=limit, follow=follow)
+    for documents in pages:
+        if json_only:
+            for document in documents:
+                typer.echo(json.dumps(document, ensure_ascii=False))
+        elif documents:
+            Console().print(posts_table(documents))
+
+
+def status(url: Url = "", json_only: AsJson = False) -> None:
+    """One look at the whole system: documents, questions, decisions and queues.
+
+    Example: linkner status --json | jq .queues
+    """
+    from rich.console import Console
+
+    found = _client(url).status()
+    if json_only:
+        typer.echo(json.dumps(found))
+    else:
+        Console().print(_status_table(found))
+
+
+def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> Iterator[list[dict[str, Any]]]:
+    left = limit
+    while follow or left > 0:
+        items, after = client.feed(after=after, limit=min(left, 1000) if not follow else 1000)
+        if not items and not follow:
+            return
+        yield [item["document"] for item in items]
+        left -= len(items)
+        if not items:
+            time.sleep(0.5)
+
+
+def _status_table(found: dict[str, Any]) -> Table:
+    from rich.table import Table
+
+    table = Table(title="LinkNER")
+    table.add_column("what")
+    table.add_column("state")
+    table.add_column("count", justify="right")
+    sections = {
+        "documents": found["documents"],
+        "questions": found["questions"],
+        "not answered": found["dead_reasons"],
+        "entities decided by": found["decided_by"],
+        "messages waiting": found["queues"],
+    }
+    for name, counts in sections.items():
+        for state, count in counts.items():
+            table.add_row(name, state, f"{count:,}")
+        table.add_section()
+    table.add_row("answers replayed", "", f"{found['replayed']:,}")
+    table.add_row("oldest unfinished", "", f"{found['oldest_unfinished_s']:,.0f} s")
+    return table
+
+
+def _client(url: str) -> GatewayClient:
+    from workers.api_client import GatewayClient
+    from workers.cli.state import gateway_url
+
+    return GatewayClient(gateway_url(url), patience_s=30.0)

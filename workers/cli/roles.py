@@ -1,0 +1,84 @@
+"""One process each: `gateway`, `relay`, `worker`, and `migrate` before them."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(gateway)
+    app.command()(relay)
+    app.command()(worker)
+    app.command()(migrate)
+
+
+LogLevel = Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")]
+
+
+def gateway(
+    host: Annotated[str, typer.Option(help="Address to listen on. [default: LINKNER_GATEWAY_HOST]")] = "",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one. [default: LINKNER_GATEWAY_PORT]")] = -1,
+    log_level: LogLevel = "INFO",
+) -> None:
+    """Run the HTTP front door.
+
+    Example: LINKNER_POSTGRES_URL=postgresql://… LINKNER_REDIS_URL=redis://… linkner gateway --port 8080
+    """
+    from broker.settings import load_settings
+    from workers.bootstrap import gateway_app
+    from workers.gateway.server import run
+
+    _log(log_level)
+    settings = load_settings()
+    run(
+        gateway_app(settings),
+        host=host or settings.gateway_host,
+        port=settings.gateway_port if port < 0 else port,
+        ready=lambda url: typer.echo(f"listening on {url}"),
+    )
+
+
+def relay(log_level: LogLevel = "INFO") -> None:
+    """Run the relay, which moves due work from PostgreSQL to the queues. Several may run at once."""
+    from broker.settings import load_settings
+    from workers.bootstrap import relay as build
+    from workers.relay import run_relay
+
+    _log(log_level)
+    run_relay(build(load_settings()))
+
+
+def worker(
+    queues: Annotated[list[str], typer.Argument(help="Any of: ingest recognise classify aggregate.")],
+    log_level: LogLevel = "INFO",
+) -> None:
+    """Run a worker on one or more queues; start as many of these processes as the load needs.
+
+    Examples: `linkner worker classify` is one LLM caller; `linkner worker ingest aggregate` does both.
+    """
+    from broker.settings import load_settings
+    from workers.worker import run_worker
+
+    _log(log_level)
+    raise typer.Exit(run_worker(queues, settings=load_settings(), log_level=log_level))
+
+
+def migrate() -> None:
+    """Bring the database schema up to date. Safe to run at any time and by several at once."""
+    from broker.settings import load_settings
+    from workers.store.database import migrate as bring_up_to_date
+
+    settings = load_settings()
+    settings.require("postgres_url")
+    bring_up_to_date(settings.postgres_url)
+    typer.echo("the schema is up to date")
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "httpcore", "openai", "celery.redirected"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""The main job, from the front door to joined entities, on posts written for it or on others' posts."""

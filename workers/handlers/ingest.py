@@ -1,0 +1,34 @@
+"""Ingest: posts that came as a message, checked and committed as the gateway does it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from linkner.errors import InputError
+from workers.handlers.posts import Limits, parse_post
+from workers.ports import NewDocument, Store
+
+log = logging.getLogger("linkner.ingest")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IngestPosts:
+    """Handles one `ingest` message. A post that cannot be used is logged with its place and left out."""
+
+    store: Store
+    limits: Limits
+
+    def __call__(self, posts: Sequence[Any]) -> int:
+        """Commit the posts; how many were new."""
+        documents = [document for post in posts if (document := self._checked(post)) is not None]
+        return sum(not accepted.duplicate for accepted in self.store.accept(documents))
+
+    def _checked(self, post: object) -> NewDocument | None:
+        try:
+            return parse_post(post, limits=self.limits)
+        except InputError as error:
+            log.warning("action=refused error=%s", error)
+            return None

@@ -1,0 +1,146 @@
+"""A whole stack on this machine: embedded or given servers, and a process for every role."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from broker.settings import Settings
+from workers.stack.embedded import embedded_postgres, embedded_redis
+from workers.stack.supervisor import Role, Supervisor
+from workers.store.database import migrate
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """How many processes of each kind a stack has, and what they are told beside the settings.
+
+    `replay` is a posts file and a replies file: with it the LLM is the replaying server, and every answer is
+    marked as replayed.
+    """
+
+    llm_callers: int = 1
+    recognise_workers: int = 1
+    replicas: int = 1
+    model: Path | None = None
+    gateway_port: int = 0
+    replay: tuple[Path, Path] | None = None
+    replay_options: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """A running stack: where it answers, what its processes are told, and the processes."""
+
+    gateway_url: str
+    env: dict[str, str]
+    supervisor: Supervisor
+
+
+@contextmanager
+def running_stack(
+    settings: Settings, *, folder: Path, shape: Shape, report: Report = lambda _: None, within_s: float = 180
+) -> Iterator[Stack]:
+    """Start everything, yield once it is ready, and stop everything at the end.
+
+    Servers whose URL is set are used; the others run embedded, with their data under `folder`.
+
+    Raises:
+        UnavailableError: a role did not start; the message has the end of its log.
+    """
+    logs = folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as stack:
+        env = _servers(settings, folder=folder, stack=stack, report=report)
+        report("bringing the database schema up to date")
+        migrate(env["LINKNER_POSTGRES_URL"])
+        env |= _addresses(settings, shape)
+        supervisor = Supervisor(folder=logs, env=env)
+        stack.callback(supervisor.stop)
+        supervisor.start(roles(env, shape))
+        report("starting the processes; the recognition service takes longest")
+        supervisor.wait_until_ready(within_s=within_s, on_ready=lambda name: report(f"{name} is ready"))
+        yield Stack(gateway_url=_gateway_url(env), env=env, supervisor=supervisor)
+
+
+def roles(env: dict[str, str], shape: Shape) -> list[Role]:
+    """The processes of a stack, in the order in which they start."""
+    recogniser_url = env["LINKNER_RECOGNISER_URL"]
+    serve = ["serve", "--host", "127.0.0.1", "--port", recogniser_url.rpartition(":")[2]]
+    serve += ["--replicas", str(shape.replicas)]
+    serve += ["--model", str(shape.model)] if shape.model else []
+    found = [Role("recognition", tuple(serve), _answers(f"{recogniser_url}/healthz"))]
+    if shape.replay:
+        posts, replies = shape.replay
+        url = env["LINKNER_LLM_BASE_URL"]
+        port = url.removesuffix("/v1").rpartition(":")[2]
+        files = ("--posts", str(posts), "--replies", str(replies))
+        arguments = ("simulate-llm", "--port", port, *files, *shape.replay_options)
+        found.append(Role("replayed-llm", arguments, _answers(f"{url.removesuffix('/v1')}/healthz")))
+    found += [Role("aggregator", ("worker", "ingest", "aggregate"))]
+    found += _several("recogniser", ("worker", "recognise"), shape.recognise_workers)
+    if env.get("LINKNER_LLM_BASE_URL"):
+        found += _several("llm-caller", ("worker", "classify"), shape.llm_callers)
+    found += [
+        Role("relay", ("relay",)),
+        Role("gateway", ("gateway",), _answers(f"{_gateway_url(env)}/readyz")),
+    ]
+    return found
+
+
+def _several(name: str, arguments: Sequence[str], count: int) -> list[Role]:
+    return [Role(f"{name}-{number}", tuple(arguments)) for number in range(1, count + 1)]
+
+
+def _servers(settings: Settings, *, folder: Path, stack: ExitStack, report: Report) -> dict[str, str]:
+    """The URLs of PostgreSQL, Redis and the broker; starts those that are not given."""
+    postgres, redis = settings.postgres_url, settings.redis_url
+    if not postgres:
+        report("starting PostgreSQL")
+        postgres = stack.enter_context(embedded_postgres(folder / "postgres"))
+    if not redis:
+        report("starting Redis")
+        redis = stack.enter_context(embedded_redis(folder / "redis"))
+    return {
+        "LINKNER_POSTGRES_URL": postgres,
+        "LINKNER_REDIS_URL": redis,
+        "LINKNER_BROKER_URL": settings.broker_url or redis,
+    }
+
+
+def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
+    """Where the stack's own HTTP services listen: free ports of the loopback interface."""
+    llm = f"http://127.0.0.1:{_free_port()}/v1" if shape.replay else settings.llm_base_url
+    return {
+        "LINKNER_RECOGNISER_URL": f"http://127.0.0.1:{_free_port()}",
+        "LINKNER_GATEWAY_HOST": "127.0.0.1",
+        "LINKNER_GATEWAY_PORT": str(shape.gateway_port or _free_port()),
+        "LINKNER_LLM_BASE_URL": llm,
+    }
+
+
+def _gateway_url(env: dict[str, str]) -> str:
+    return f"http://{env['LINKNER_GATEWAY_HOST']}:{env['LINKNER_GATEWAY_PORT']}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _answers(url: str) -> Callable[[], bool]:
+    def answers() -> bool:
+        try:
+            return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    return answers

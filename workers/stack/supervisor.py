@@ -1,0 +1,129 @@
+"""Runs the roles of a stack as processes: starts them, starts dead ones again, stops them in order."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+from linkner.errors import UnavailableError
+from workers.stack.guarded import GuardedProcess
+
+_STOP_S = 40.0
+_LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One process of a stack: the command (`linkner`) with these arguments.
+
+    `is_ready` None means: ready once started.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    is_ready: Callable[[], bool] | None = None
+
+
+@dataclass(slots=True)
+class _Running:
+    role: Role
+    process: GuardedProcess
+    started_at: float
+    restarts: int = 0
+    not_before: float = 0.0
+
+
+@dataclass(slots=True)
+class Supervisor:
+    """The processes of one stack. Logs go to `<folder>/<role>.log`."""
+
+    folder: Path
+    env: Mapping[str, str]
+    command: tuple[str, ...] = (sys.executable, "-m", "workers.cli")
+    _running: dict[str, _Running] = field(default_factory=dict, init=False)
+    _stopping: Event = field(default_factory=Event, init=False)
+    _watcher: Thread | None = field(default=None, init=False)
+
+    def start(self, roles: Sequence[Role]) -> None:
+        """Start the roles and, from then on, start those again that end."""
+        for role in roles:
+            self._running[role.name] = _Running(role, self._spawn(role), time.monotonic())
+        if self._watcher is None:
+            self._watcher = Thread(target=self._watch, name="supervisor", daemon=True)
+            self._watcher.start()
+
+    def wait_until_ready(self, *, within_s: float, on_ready: Callable[[str], None] = lambda _: None) -> None:
+        """Wait for every role that can say so; `on_ready` is told each name.
+
+        Raises:
+            UnavailableError: where one was not ready in time; the message has the end of its log.
+        """
+        waiting = {name: entry.role for name, entry in self._running.items() if entry.role.is_ready}
+        give_up = time.monotonic() + within_s
+        while waiting:
+            for name, role in list(waiting.items()):
+                if role.is_ready is not None and role.is_ready():
+                    del waiting[name]
+                    on_ready(name)
+                elif time.monotonic() > give_up or self._running[name].restarts >= 3:
+                    raise UnavailableError(
+                        f"{name} did not start", got=self.log_tail(name), hint=f"its log is {self._log(name)}"
+                    )
+            time.sleep(0.05)
+
+    def pids(self) -> dict[str, int]:
+        """The process id of each role."""
+        return {name: entry.process.pid for name, entry in self._running.items()}
+
+    def restarts(self) -> dict[str, int]:
+        """How often each role has been started again."""
+        return {name: entry.restarts for name, entry in self._running.items()}
+
+    def log_tail(self, name: str, *, characters: int = 1500) -> str:
+        """The end of a role's log."""
+        return self._log(name).read_text(errors="replace").strip()[-characters:] or "an empty log"
+
+    def stop(self) -> None:
+        """Stop every role, last started first asked, and wait for all of them."""
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        processes = [entry.process for entry in reversed(self._running.values())]
+        for process in processes:
+            process.ask_to_stop()
+        give_up = time.monotonic() + _STOP_S
+        for process in processes:
+            process.stop(within_s=max(give_up - time.monotonic(), 0.1))
+        self._running.clear()
+
+    def _spawn(self, role: Role) -> GuardedProcess:
+        return GuardedProcess(
+            [*self.command, *role.arguments],
+            log=self._log(role.name),
+            append=True,
+            env={**os.environ, **self.env},
+        )
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.2):
+            for entry in self._running.values():
+                if entry.process.returncode() is not None and time.monotonic() >= entry.not_before:
+                    self._start_again(entry)
+
+    def _start_again(self, entry: _Running) -> None:
+        """At once the first time, then after ever longer pauses while it keeps dying young."""
+        lived_s = time.monotonic() - entry.started_at
+        entry.process.stop(within_s=0.1)
+        pause_s = 0.0 if lived_s > 30 else min(0.5 * 2**entry.restarts, _LONGEST_PAUSE_S)
+        entry.process = self._spawn(entry.role)
+        entry.started_at = time.monotonic()
+        entry.not_before = entry.started_at + pause_s
+        entry.restarts += 1
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
