@@ -1,4 +1,4 @@
-"""Label sets: the entity types of each data set, their guideline for the LLM, and names it may answer with."""
+"""Label sets: the entity types of each data set, their guideline, and the names an LLM may answer with."""
 
 from __future__ import annotations
 
@@ -70,22 +70,22 @@ _WNUT17 = _set(
         "group": (
             "people who act under one proper name: band, sports club, party, agency, university, fan "
             "community. A business that sells goods or services is a corporation.",
-            ("organisation", "organization", "org", "team", "band", "sports team"),
+            ("team", "sports team", "band", "club"),
         ),
         "corporation": (
             "a business by its name: maker, shop or restaurant chain, bank, media house, internet service as "
             "the firm that runs it.",
-            ("company", "business", "firm", "corp", "brand"),
+            ("company", "business", "firm", "corp"),
         ),
         "product": (
             "a made thing that can be bought or handled, by its official name or model: phone, car, game "
             "console, food brand, medicine. Not a kind of thing (a laptop).",
-            ("prod", "item"),
+            ("prod",),
         ),
         "creative-work": (
             "the title of something authored: film, series, song, album, book, video game, play, show, or a "
             "title shortened as its fans do.",
-            ("work of art", "creative", "work", "title", "movie", "film", "song", "book", "album", "show"),
+            ("work of art", "creative", "movie", "film", "song", "book", "album", "tv show", "video game"),
         ),
     },
 )
@@ -182,7 +182,7 @@ _ONTONOTES5 = _set(
             "a place that has a government: country, state, town.",
             ("geopolitical entity", "geo-political entity", "country", "city", "state"),
         ),
-        "LOC": ("a named place without a government: mountains, water, continent, region.", _PLACE),
+        "LOC": ("a named place without a government: mountains, water, continent, region.", ("location",)),
         "PRODUCT": ("a named thing that is made: vehicle, weapon, device, food. Not a service.", ("prod",)),
         "EVENT": ("a named happening: storm, battle, war, tournament, festival.", ()),
         "WORK_OF_ART": (
