@@ -1,0 +1,1 @@
+"""The HTTP side: posts in, documents and the feed out."""

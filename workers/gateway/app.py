@@ -1,0 +1,40 @@
+"""Puts the gateway together."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from broker.settings import Settings
+from workers.gateway.body import Bodies
+from workers.gateway.documents import document_routes
+from workers.gateway.metrics import GatewayMetrics
+from workers.gateway.operations import operation_routes
+from workers.gateway.problems import answer_errors
+from workers.gateway.submission import Submission, submission_routes
+from workers.handlers.posts import Limits
+from workers.ports import Clock, Queues, Reader, Store
+
+
+def create_app(
+    *, store: Store, reader: Reader, settings: Settings, queues: Queues | None, clock: Clock
+) -> FastAPI:
+    """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay."""
+    app = FastAPI(
+        title="LinkNER gateway",
+        version="1",
+        summary="Posts in, named entities out",
+        docs_url=None,  # these pages load scripts from elsewhere; /openapi.json stays
+        redoc_url=None,
+    )
+    metrics = GatewayMetrics(reader=reader, queues=queues, clock=clock)
+    submission = Submission(
+        store=store,
+        reader=reader,
+        limits=Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items),
+        high_water=settings.high_water,
+    )
+    app.include_router(submission_routes(submission, Bodies(max_bytes=settings.max_body_bytes), metrics))
+    app.include_router(document_routes(reader))
+    app.include_router(operation_routes(reader, queues, metrics))
+    answer_errors(app)
+    return app

@@ -1,0 +1,157 @@
+"""Takes posts: `POST /v1/documents` answers only after they are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from linkner.errors import InputError
+from workers.gateway.body import Bodies
+from workers.gateway.metrics import GatewayMetrics
+from workers.gateway.problems import RETRY_AFTER_S, ErrorBody, Problem, Refusal
+from workers.handlers.posts import FORMATS, Limits, PostError, body_format, parse_posts
+from workers.ports import Accepted, NewDocument, Reader, Store
+
+Status = Literal["accepted", "duplicate", "conflict", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of the post at `index` (from 0), with its `line` (from 1) where posts come as lines.
+
+    `accepted`: committed now. `duplicate`: the same post was committed before. `conflict`: a post with the
+    same source and external_id but another text was; that one is kept. `rejected`: the error says why.
+    """
+
+    index: int
+    line: int | None
+    status: Status
+    id: int | None
+    error: Problem | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitResult:
+    """How many posts ended in each way, and each one's result in order."""
+
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    items: list[ItemResult]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """Checks and commits the posts of one body. Blocks; runs in a thread."""
+
+    store: Store
+    reader: Reader
+    limits: Limits
+    high_water: int
+
+    def check_room(self) -> None:
+        """Refuse with 429 while more documents are unfinished than the high-water mark."""
+        unfinished = self.reader.unfinished()
+        if unfinished > self.high_water:
+            raise Refusal(
+                429,
+                Problem(
+                    "too many documents wait to be finished",
+                    expected=f"at most {self.high_water}",
+                    got=str(unfinished),
+                    hint="send the same posts again later",
+                ),
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+    def submit(self, body: bytes, content_type: str) -> SubmitResult:
+        """One result for each post; good ones are committed when this returns."""
+        posts = parse_posts(body, content_type, self.limits)
+        documents = [post for post in posts if isinstance(post, NewDocument)]
+        accepted = iter(self.store.accept(documents) if documents else [])
+        items = [_item(index, post, accepted) for index, post in enumerate(posts)]
+        statuses = [item.status for item in items]
+        return SubmitResult(
+            accepted=statuses.count("accepted"),
+            duplicates=statuses.count("duplicate"),
+            conflicts=statuses.count("conflict"),
+            rejected=statuses.count("rejected"),
+            items=items,
+        )
+
+
+def submission_routes(submission: Submission, bodies: Bodies, metrics: GatewayMetrics) -> APIRouter:
+    """The route that takes posts."""
+    router = APIRouter()
+
+    @router.post(
+        "/v1/documents",
+        status_code=202,
+        summary="Submit posts",
+        description="Takes a JSON array of posts, or one post a line. 202 says that every post not rejected"
+        " is committed. Sending a post again is safe: source and external_id name it.",
+        openapi_extra={"requestBody": _request_body(submission.limits)},
+        responses={
+            400: {
+                "model": SubmitResult | ErrorBody,
+                "description": "All posts rejected, or no posts read",
+            },
+            408: {"model": ErrorBody, "description": "The body came too slowly"},
+            413: {"model": ErrorBody, "description": "The body is too large"},
+            415: {"model": ErrorBody, "description": "Neither JSON nor lines of JSON, or compressed"},
+            429: {"model": ErrorBody, "description": "Too much waits; see Retry-After"},
+            503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
+        },
+    )
+    async def submit(request: Request, response: Response) -> SubmitResult:
+        content_type = request.headers.get("content-type", "")
+        try:
+            body_format(content_type)
+        except InputError as error:
+            raise Refusal(415, Problem.of(error)) from None
+        with bodies.held():
+            await run_in_threadpool(submission.check_room)
+            result = await run_in_threadpool(submission.submit, await bodies.read(request), content_type)
+        for item in result.items:
+            metrics.count_post(item.status)
+        if result.rejected == len(result.items):
+            response.status_code = 400
+        return result
+
+    return router
+
+
+def _item(index: int, post: NewDocument | PostError, accepted: Iterator[Accepted]) -> ItemResult:
+    if isinstance(post, PostError):
+        return ItemResult(index, post.line, "rejected", None, Problem.of(post.error))
+    outcome = next(accepted)
+    status: Status = "conflict" if outcome.conflict else "duplicate" if outcome.duplicate else "accepted"
+    return ItemResult(index, None, status, outcome.document_id, None)
+
+
+def _request_body(limits: Limits) -> dict[str, Any]:
+    """The OpenAPI description of a body of posts: it is read as a stream, so that no model declares it."""
+    name = {"type": "string", "minLength": 1, "maxLength": limits.max_id_chars}
+    post = {
+        "type": "object",
+        "description": "`id` is read where external_id is missing; other fields are ignored.",
+        "required": ["source", "external_id", "text"],
+        "properties": {
+            "source": name | {"description": "Where the post comes from, such as twitter"},
+            "external_id": name | {"description": "The post's id there"},
+            "text": {"type": "string", "minLength": 1, "maxLength": limits.max_text_chars},
+            "created_at": {"type": ["string", "null"], "format": "date-time"},
+            "metadata": {"type": ["object", "null"], "description": "Kept and given back as it is"},
+        },
+    }
+    array = {"type": "array", "items": post, "minItems": 1, "maxItems": limits.max_items}
+    schemas = {"array": array, "lines": {"type": "string", "description": "One post a line, as JSON"}}
+    return {
+        "required": True,
+        "content": {media_type: {"schema": schemas[layout]} for media_type, layout in FORMATS.items()},
+    }
