@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query
 
 from workers.gateway.problems import ErrorBody, Problem, Refusal
-from workers.ports import DocumentView, FeedItem, Reader
+from workers.ports import DocumentView, EntityView, Reader
 
 MAX_ID = 2**63 - 1  # PostgreSQL's bigint
 MAX_PAGE = 1_000
@@ -18,10 +20,44 @@ Name = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00]+$")
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A document with its entities; offsets are half-open, in Unicode code points of `text`.
+
+    `status`: `accepted` (nothing known yet), `provisional` (the local model's entities) or `final`.
+    """
+
+    id: int
+    source: str
+    external_id: str
+    text: str
+    created_at: datetime | None
+    metadata: Mapping[str, Any]
+    accepted_at: datetime
+    completed_at: datetime | None
+    status: Literal["accepted", "provisional", "final"]
+    revision: int
+    reason: str | None
+    entities: tuple[EntityView, ...]
+
+    @classmethod
+    def of(cls, view: DocumentView) -> Document:
+        values = {field.name: getattr(view, field.name) for field in fields(view)}
+        return cls(id=values.pop("document_id"), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEntry:
+    """A finished document, and the cursor after it."""
+
+    cursor: int
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
 class FeedPage:
     """Finished documents in commit order; ask again with `after=next`, which repeats and misses nothing."""
 
-    items: list[FeedItem]
+    items: list[FeedEntry]
     next: int
 
 
@@ -38,11 +74,11 @@ def document_routes(reader: Reader) -> APIRouter:
     }
 
     @router.get("/v1/documents/{document_id}", summary="One document by its id", responses=not_found)
-    def document(document_id: Id) -> DocumentView:
+    def document(document_id: Id) -> Document:
         return _found(reader.document(document_id))
 
     @router.get("/v1/documents", summary="One document by its source and id there", responses=not_found)
-    def find(source: Name, external_id: Name) -> DocumentView:
+    def find(source: Name, external_id: Name) -> Document:
         return _found(reader.find(source=source, external_id=external_id))
 
     @router.get("/v1/feed", summary="Finished documents after a cursor")
@@ -50,13 +86,16 @@ def document_routes(reader: Reader) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=MAX_ID, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     ) -> FeedPage:
-        items = reader.feed(after=after, limit=limit)
+        items = [
+            FeedEntry(item.cursor, Document.of(item.document))
+            for item in reader.feed(after=after, limit=limit)
+        ]
         return FeedPage(items, next=items[-1].cursor if items else after)
 
     return router
 
 
-def _found(view: DocumentView | None) -> DocumentView:
+def _found(view: DocumentView | None) -> Document:
     if view is None:
         raise Refusal(404, Problem("there is no such document"))
-    return view
+    return Document.of(view)

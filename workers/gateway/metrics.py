@@ -78,9 +78,14 @@ class StateCollector(Collector):
         return self._counts
 
 
+def queue_depths(queues: Queues) -> dict[str, int]:
+    """Messages that wait in each queue that the relay feeds. Raises UnavailableError."""
+    return {stage: queues.depth(stage) for stage in get_args(Stage)}
+
+
 def _queue_metrics(queues: Queues) -> Iterator[Metric]:
     try:
-        depths = {stage: queues.depth(stage) for stage in get_args(Stage)}
+        depths = queue_depths(queues)
     except UnavailableError:
         yield _gauge("linkner_broker_up", "Whether the broker can be reached.", 0)
         return

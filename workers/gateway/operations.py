@@ -1,16 +1,16 @@
-"""For operators: is the gateway alive, is it ready, and its metrics."""
+"""For operators: is the gateway alive, is it ready, what is the state of everything."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from linkner.errors import UnavailableError
-from workers.gateway.metrics import GatewayMetrics
+from workers.gateway.metrics import GatewayMetrics, queue_depths
+from workers.gateway.problems import ErrorBody
 from workers.ports import Queues, Reader
 
 
@@ -20,6 +20,23 @@ class Readiness:
 
     ready: bool
     store: str
+    broker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts by name over the whole store, and messages waiting by queue.
+
+    `queues` is empty where `broker` is not `ok`; `broker` is as in Readiness.
+    """
+
+    documents: dict[str, int]
+    questions: dict[str, int]
+    dead_reasons: dict[str, int]
+    decided_by: dict[str, int]
+    replayed: int
+    oldest_unfinished_s: float
+    queues: dict[str, int]
     broker: str
 
 
@@ -37,12 +54,21 @@ def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetr
         responses={503: {"model": Readiness, "description": "One of them cannot"}},
     )
     def readyz(response: Response) -> Readiness:
-        store = _state(reader.ping)
-        broker = "unused" if queues is None else _state(lambda: queues.depth("recognise"))
+        store = _store_state(reader)
+        broker, _ = _broker_state(queues)
         ready = store == "ok" and broker in {"ok", "unused"}
         if not ready:
             response.status_code = 503
         return Readiness(ready, store, broker)
+
+    @router.get(
+        "/v1/status",
+        summary="Counts of documents, questions, decisions and messages",
+        responses={503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"}},
+    )
+    def status() -> Status:
+        broker, depths = _broker_state(queues)
+        return Status(**asdict(reader.counts()), queues=depths, broker=broker)
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     def metrics_text() -> Response:
@@ -51,9 +77,19 @@ def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetr
     return router
 
 
-def _state(check: Callable[[], object]) -> str:
+def _store_state(reader: Reader) -> str:
     try:
-        check()
+        reader.ping()
     except UnavailableError as error:
         return error.problem
     return "ok"
+
+
+def _broker_state(queues: Queues | None) -> tuple[str, dict[str, int]]:
+    """How the broker is, and the depth of each queue where it can be asked."""
+    if queues is None:
+        return "unused", {}
+    try:
+        return "ok", queue_depths(queues)
+    except UnavailableError as error:
+        return error.problem, {}
