@@ -18,6 +18,13 @@ Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
 
 
+ATTEMPTS_EXHAUSTED = "attempts-exhausted"
+"""The reason of a question that was claimed too often without coming to an end."""
+
+DEADLINE = "deadline"
+"""The reason of a question that was still open past the deadline."""
+
+
 @dataclass(frozen=True, slots=True)
 class NewDocument:
     """A post as a producer sends it, already checked: bounded, no NUL, no lone surrogates."""
