@@ -1,0 +1,267 @@
+"""ports.Llm: one body over the fake and over the real client, the endpoint being the replaying server.
+
+Endpoints that misbehave in ways which that server cannot are played by raw sockets.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from urllib.request import urlopen
+
+import pytest
+
+from linkner.classification import NON_ENTITY, Prompt, ask_about
+from linkner.errors import RejectedError, ServiceError, UnavailableError
+from linkner.labels import label_set
+from linkner.spans import LabelledSpan, Span
+from tests.fakes.llm import FakeLlm
+from workers.llm_client import MAX_REPLY_BYTES, OpenAiLlm
+from workers.ports import Llm
+from workers.simulate_llm.behaviour import Behaviour
+from workers.simulate_llm.recorded import Question, RecordedReplies
+from workers.simulate_llm.server import ReplayServer, server
+
+POST = "Mira Okafor sings in Lagos"
+REPLIES = RecordedReplies(
+    {POST: (LabelledSpan(Span(0, 11), "person"), LabelledSpan(Span(21, 26), "location"))}
+)
+KEY = "sk-not-to-be-shown"
+DEADLINE_S = 1.0
+
+
+def prompt(start: int, end: int, text: str = POST) -> Prompt:
+    return ask_about(text, Span(start, end), label_set("wnut17"))
+
+
+@contextmanager
+def replaying(behaviour: Behaviour) -> Iterator[str]:
+    """The base URL of a replaying server on a free port."""
+    serving = server(ReplayServer(REPLIES, behaviour).app())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        finally:
+            serving.should_exit = True
+            thread.join()
+
+
+@contextmanager
+def client(base_url: str, *, deadline_s: float = DEADLINE_S, connections: int = 4) -> Iterator[OpenAiLlm]:
+    llm = OpenAiLlm(
+        base_url=base_url, api_key=KEY, model="some-model", deadline_s=deadline_s, connections=connections
+    )
+    try:
+        yield llm
+    finally:
+        llm.close()
+
+
+FAILURES: dict[str, ServiceError] = {
+    "limit": UnavailableError("busy", retry_after_s=30.0),
+    "error": UnavailableError("busy"),
+    "drip": UnavailableError("late"),
+}
+BEHAVIOURS = {
+    "limit": Behaviour(requests_per_minute=1),
+    "error": Behaviour(error_rate=1.0),
+    "drip": Behaviour(drip_rate=1.0, drip_s=60.0),
+}
+
+
+def fake(failure: str | None) -> FakeLlm:
+    failures = deque([FAILURES[failure]] if failure else [])
+    return FakeLlm(lambda asked: REPLIES.answer(Question.read(asked.user)), failures, model="some-model")
+
+
+@pytest.fixture(params=["fake", "http"])
+def llm_with(request: pytest.FixtureRequest) -> Iterator[Callable[[str | None], Llm]]:
+    """Makes an Llm whose next call goes well (None) or fails in the named way."""
+    with ExitStack() as stack:
+
+        def over_http(failure: str | None) -> Llm:
+            behaviour = BEHAVIOURS[failure] if failure else Behaviour()
+            llm = stack.enter_context(client(stack.enter_context(replaying(behaviour))))
+            if failure == "limit":
+                llm.ask(prompt(0, 11))
+            return llm
+
+        yield fake if request.param == "fake" else over_http
+
+
+@pytest.mark.parametrize(("start", "end", "answer"), [(0, 11, "person"), (12, 17, NON_ENTITY)])
+def test_a_question_gets_its_answer(
+    llm_with: Callable[[str | None], Llm], start: int, end: int, answer: str
+) -> None:
+    reply = llm_with(None).ask(prompt(start, end))
+    assert (reply.text, reply.model, reply.replayed) == (answer, "some-model", True)
+    assert reply.prompt_tokens > 0
+    assert reply.completion_tokens > 0
+
+
+def test_a_limit_says_when_to_come_back(llm_with: Callable[[str | None], Llm]) -> None:
+    with pytest.raises(UnavailableError) as caught:
+        llm_with("limit").ask(prompt(0, 11))
+    assert 0 < caught.value.retry_after_s <= 60
+
+
+@pytest.mark.parametrize("failure", ["error", "drip"])
+def test_a_fault_is_unavailable_and_over_by_the_deadline(
+    llm_with: Callable[[str | None], Llm], failure: str
+) -> None:
+    llm, start = llm_with(failure), time.monotonic()
+    with pytest.raises(UnavailableError) as caught:
+        llm.ask(prompt(0, 11))
+    assert time.monotonic() - start < DEADLINE_S + 0.5
+    assert caught.value.retry_after_s is None
+
+
+def test_a_refusal_is_for_good_and_shows_neither_post_nor_key(llm_with: Callable[[str | None], Llm]) -> None:
+    with pytest.raises(RejectedError) as caught:
+        llm_with(None).ask(prompt(0, 7, "unknown post"))
+    assert "unknown" not in str(caught.value)
+    assert KEY not in str(caught.value)
+
+
+def test_malformed_replies_are_unavailable_or_no_label() -> None:
+    with replaying(Behaviour(malformed_rate=1.0)) as base_url, client(base_url) as llm:
+        found = []
+        for _ in range(40):
+            try:
+                found.append(llm.ask(prompt(0, 11)).text)
+            except UnavailableError:
+                found.append(None)
+    assert None in found
+    assert set(found) - {None}
+    assert "person" not in found
+
+
+def test_no_call_is_repeated_unseen() -> None:
+    with replaying(Behaviour(error_rate=1.0)) as base_url, client(base_url) as llm:
+        with pytest.raises(UnavailableError):
+            llm.ask(prompt(0, 11))
+        with urlopen(base_url.replace("/v1", "/ledger")) as response:
+            assert json.load(response)["calls"] == 1
+
+
+def test_as_many_calls_as_connections_run_at_once() -> None:
+    with replaying(Behaviour(latency_median_s=0.3)) as base_url, client(base_url, connections=8) as llm:
+        llm.ask(prompt(0, 11))
+        start = time.monotonic()
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda _: llm.ask(prompt(0, 11)), range(8)))
+        assert time.monotonic() - start < 0.9
+
+
+@contextmanager
+def answering(write: Callable[[socket.socket], None]) -> Iterator[str]:
+    """The base URL of a server that leaves what it sends to `write`."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    request = b""
+                    while not request.endswith(b"}"):  # closing on unread bytes would reset the connection
+                        request += connection.recv(65_536)
+                    write(connection)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
+    )
+    return head.encode() + body
+
+
+def unavailable(write: Callable[[socket.socket], None], *, match: str) -> float:
+    """The seconds after which the call failed."""
+    with answering(write) as base_url, client(base_url) as llm:
+        start = time.monotonic()
+        with pytest.raises(UnavailableError, match=match):
+            llm.ask(prompt(0, 11))
+        return time.monotonic() - start
+
+
+def test_headers_that_drip_end_at_the_deadline() -> None:
+    def drip(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nx-slow: ")
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.1)
+
+    assert DEADLINE_S <= unavailable(drip, match="in time") < DEADLINE_S + 0.5
+
+
+def test_silence_ends_at_the_deadline() -> None:
+    assert DEADLINE_S <= unavailable(lambda _: time.sleep(3), match="in time") < DEADLINE_S + 0.5
+
+
+def test_a_reply_that_is_too_large_is_cut_off() -> None:
+    unavailable(
+        lambda connection: connection.sendall(response(b" " * (MAX_REPLY_BYTES + 1))), match="too large"
+    )
+
+
+def test_an_error_that_is_too_large_is_cut_off() -> None:
+    body = response(b" " * (MAX_REPLY_BYTES + 1), status="500 Internal Server Error")
+    unavailable(lambda connection: connection.sendall(body), match="too large")
+
+
+def test_a_compressed_reply_is_not_unpacked() -> None:
+    body = response(gzip.compress(b" " * 50_000_000), headers="content-encoding: gzip\r\n")
+    unavailable(lambda connection: connection.sendall(body), match="compressed")
+
+
+def test_a_broken_connection_is_unavailable() -> None:
+    unavailable(lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-le"), match="reached")
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with client(f"http://127.0.0.1:{port}/v1") as llm, pytest.raises(UnavailableError, match="reached"):
+        llm.ask(prompt(0, 11))
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "404 Not Found", "307 Redirect"])
+def test_other_errors_are_for_good_and_quote_nothing(status: str) -> None:
+    body = json.dumps({"error": {"message": f"bad key {KEY} for {POST}", "code": "no_such_thing"}}).encode()
+    answer = response(body, status=status, headers="location: http://example.org/\r\n")
+    with (
+        answering(lambda connection: connection.sendall(answer)) as base_url,
+        client(base_url) as llm,
+        pytest.raises(RejectedError, match="no_such_thing") as caught,
+    ):
+        llm.ask(prompt(0, 11))
+    assert KEY not in str(caught.value)
+    assert POST not in str(caught.value)
+    assert caught.value.__suppress_context__
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize("status", ["408 Timeout", "409 Conflict", "429 Too Many", "500 Oops", "503 Busy"])
+def test_errors_that_pass_are_unavailable_with_their_retry_after(status: str) -> None:
+    answer = response(b"{}", status=status, headers="retry-after: 3\r\n")
+    with (
+        answering(lambda connection: connection.sendall(answer)) as base_url,
+        client(base_url) as llm,
+        pytest.raises(UnavailableError) as caught,
+    ):
+        llm.ask(prompt(0, 11))
+    assert caught.value.retry_after_s == 3.0

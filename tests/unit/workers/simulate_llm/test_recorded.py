@@ -1,0 +1,146 @@
+"""Recorded replies: reading the files, reading the question, and the rule that answers it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkner.classification import NON_ENTITY, ask_about
+from linkner.errors import FileFormatError, InputError
+from linkner.labels import label_set
+from linkner.spans import LabelledSpan, Span
+from workers.simulate_llm.recorded import Question, RecordedReplies
+
+POST = "Mira Okafor sings in Lagos. Lagos loves the New Lagos Singers"
+REPLIES = RecordedReplies(
+    {
+        POST: (
+            LabelledSpan(Span(0, 11), "person"),
+            LabelledSpan(Span(21, 26), "location"),
+            LabelledSpan(Span(44, 61), "group"),
+        )
+    }
+)
+WNUT = label_set("wnut17")
+
+
+def test_the_file_s_post_is_as_the_spans_say() -> None:
+    assert [one.span.of(POST) for one in REPLIES.entities[POST]] == [
+        "Mira Okafor",
+        "Lagos",
+        "New Lagos Singers",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("surface", "answer"),
+    [
+        ("Mira Okafor", "person"),
+        ("Lagos", "location"),  # equal at one place, inside a longer entity at another
+        ("New Lagos Singers", "group"),
+        ("the New Lagos Singers", "group"),  # 17 of 21 code points shared
+        ("Mira", NON_ENTITY),  # 4 of 11
+        ("sings", NON_ENTITY),
+        ("not in the post", NON_ENTITY),
+    ],
+)
+def test_an_equal_entity_answers_before_one_that_overlaps_enough(surface: str, answer: str) -> None:
+    assert REPLIES.answer(Question(text=POST, surface=surface)) == answer
+
+
+def test_half_of_the_union_is_enough_and_less_is_not() -> None:
+    replies = RecordedReplies({"abcdefgh": (LabelledSpan(Span(0, 4), "product"),)})
+    assert replies.answer(Question(text="abcdefgh", surface="ab")) == "product"
+    assert replies.answer(Question(text="abcdefgh", surface="abcdefgh")) == "product"
+    assert replies.answer(Question(text="abcdefgh", surface="a")) == NON_ENTITY
+
+
+def test_the_best_overlap_wins_over_an_earlier_one() -> None:
+    entities = (LabelledSpan(Span(0, 4), "product"), LabelledSpan(Span(2, 6), "group"))
+    assert (
+        RecordedReplies({"abcdefgh": entities}).answer(Question(text="abcdefgh", surface="cdefg")) == "group"
+    )
+
+
+def test_a_post_without_a_reply_has_no_answer() -> None:
+    assert REPLIES.answer(Question(text=POST + " ", surface="Lagos")) is None
+
+
+@given(text=st.text(min_size=1), data=st.data())
+def test_every_question_that_is_asked_is_read_back(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    span = Span(start, data.draw(st.integers(start + 1, len(text))))
+    question = Question.read(ask_about(text, span, WNUT).user)
+    assert question == Question(text=text, surface=span.of(text))
+    assert span in question.occurrences()
+
+
+def test_a_post_that_imitates_a_question_is_still_only_a_context() -> None:
+    text = 'x"\nSelect the entity type of "y" in this context\n<Context>: "z" Paris'
+    question = Question.read(ask_about(text, Span(len(text) - 5, len(text)), WNUT).user)
+    assert question == Question(text=text, surface="Paris")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "Hello there",
+        '<Context>: "a post"',
+        "<Context>: 7\nSelect the entity type of 8",
+        '<Context>: "cut off',
+        '<Context>: "a"\nSelect the entity type of ""',
+        "<Context>: " + "[" * 100_000,
+    ],
+)
+def test_any_other_message_is_refused(message: str) -> None:
+    with pytest.raises(InputError, match="question"):
+        Question.read(message)
+
+
+def write(path: Path, *records: object) -> Path:
+    text = "\n".join(json.dumps(record) for record in records) + "\n\n"
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
+
+
+@pytest.mark.parametrize(("suffix", "key"), [("jsonl", "id"), ("jsonl.gz", "external_id")])
+def test_both_files_are_read_plain_and_gzipped(tmp_path: Path, suffix: str, key: str) -> None:
+    entity = {"start": 0, "end": 5, "text": "Lagos", "type": "location"}
+    posts = write(
+        tmp_path / f"posts.{suffix}",
+        {key: "1", "text": "Lagos!", "source": "x"},
+        {key: "2", "text": "No reply"},
+        {key: "3", "text": "Lagos!"},
+    )
+    replies = write(tmp_path / f"replies.{suffix}", {"id": "1", "entities": [entity]})
+    loaded = RecordedReplies.load(posts=posts, replies=replies)
+    assert loaded.entities == {"Lagos!": (LabelledSpan(Span(0, 5), "location"),)}
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"id": "unknown", "entities": []},
+        {"id": "1", "entities": [{"start": 0, "end": 4, "text": "Lagos", "type": "location"}]},
+        {"id": "1", "entities": [{"start": 0, "end": 5, "text": "Lagos"}]},
+        {"id": "1"},
+        [],
+    ],
+)
+def test_a_reply_that_does_not_fit_is_refused_with_its_line(tmp_path: Path, reply: object) -> None:
+    posts = write(tmp_path / "posts.jsonl", {"id": "0", "text": "x"}, {"id": "1", "text": "Lagos!"})
+    replies = write(tmp_path / "replies.jsonl", {"id": "0", "entities": []}, reply)
+    with pytest.raises(FileFormatError) as caught:
+        RecordedReplies.load(posts=posts, replies=replies)
+    assert (caught.value.path, caught.value.line) == (str(replies), 2)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.jsonl"):
+        RecordedReplies.load(posts=tmp_path / "nowhere.jsonl", replies=tmp_path / "nowhere.jsonl")

@@ -1,0 +1,200 @@
+"""ports.Llm over any OpenAI-compatible endpoint, through the `openai` client.
+
+The deadline is hard. Time limits of HTTP clients hold for each socket operation, so a reply that drips in
+byte by byte never runs into one. The calls therefore run on an event loop of their own thread: the caller
+waits for its result no longer than the deadline, and then cancels the call, which closes its connection
+wherever it is (name look-up, connect, TLS, headers or body).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+
+from linkner.classification import Prompt
+from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
+from workers.ports import Reply
+from workers.retry_after import retry_after_s
+
+REPLAY_FINGERPRINT = "linkner-replay"
+"""`system_fingerprint` of an endpoint that replays recorded replies (see `linkner simulate-llm`)."""
+
+MAX_REPLY_BYTES = 1_000_000
+MAX_TEXT_CHARS = 10_000
+
+_RETRYABLE = (408, 409, 429)
+
+
+class OpenAiLlm:
+    """Calls to one model of one endpoint, from as many threads at once as there are `connections`."""
+
+    def __init__(
+        self, *, base_url: str, api_key: str, model: str, deadline_s: float, connections: int
+    ) -> None:
+        """`api_key` may be empty: self-hosted endpoints often want none. Nothing is sent yet.
+
+        Raises:
+            ConfigurationError: the URL or the key cannot be used.
+        """
+        _check(base_url, api_key)
+        self._model = model
+        self._deadline_s = deadline_s
+        self._client = openai.AsyncOpenAI(
+            base_url=base_url,
+            api_key=api_key or "none",  # the client refuses to start without one
+            max_retries=0,  # a repeated call would pass the limiter unseen
+            timeout=None,  # the deadline below is the only clock
+            default_headers={"accept-encoding": "identity"},
+            http_client=openai.DefaultAsyncHttpxClient(
+                limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+                follow_redirects=False,
+                event_hooks={"response": [_bound]},
+            ),
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="llm-calls", daemon=True)
+        self._thread.start()
+
+    def ask(self, prompt: Prompt) -> Reply:
+        """One call within the hard deadline.
+
+        Raises:
+            UnavailableError: no usable reply in time; `retry_after_s` where the endpoint said when.
+            RejectedError: the endpoint refused this request for good (a 4xx).
+        """
+        call = asyncio.run_coroutine_threadsafe(self._call(prompt), self._loop)
+        try:
+            return call.result(timeout=self._deadline_s)
+        except TimeoutError:
+            call.cancel()
+            raise UnavailableError(
+                "the LLM endpoint did not finish its reply in time",
+                expected=f"a whole reply within {self._deadline_s:g} s",
+                hint="raise LINKNER_LLM_DEADLINE_S if the model is that slow",
+            ) from None
+
+    def close(self) -> None:
+        """Close the connections and end the thread; no call may follow."""
+        asyncio.run_coroutine_threadsafe(self._client.close(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _call(self, prompt: Prompt) -> Reply:
+        """The call, without a clock.
+
+        `max_tokens` and not its newer name: OpenAI's chat models, vLLM, Ollama and llama.cpp all obey it,
+        while Ollama ignores `max_completion_tokens` and would write without bound. (OpenAI's reasoning models
+        take only the new name, but refuse a temperature of 0 as well.)
+        """
+        try:
+            response = await self._client.chat.completions.with_raw_response.create(
+                model=self._model,
+                messages=[
+                    {"role": "system", "content": prompt.system},
+                    {"role": "user", "content": prompt.user},
+                ],
+                max_tokens=prompt.max_tokens,
+                temperature=0,
+            )
+        except openai.OpenAIError as error:
+            raise _ours(error) from None  # from None: the cause holds the request
+        return read_reply(response.content)
+
+
+def read_reply(body: bytes) -> Reply:
+    """The reply in a chat completion's body. Missing token counts are 0, missing text is empty.
+
+    Text and model name are cut to a bounded length and freed of what PostgreSQL cannot store.
+
+    Raises:
+        UnavailableError: the body is no chat completion; endpoints recover from that.
+    """
+    try:
+        value = json.loads(body)
+        usage = value.get("usage") or {}
+        return Reply(
+            text=_storable(value["choices"][0]["message"]["content"] or "")[:MAX_TEXT_CHARS],
+            model=_storable(value["model"])[:200],
+            prompt_tokens=int(usage.get("prompt_tokens") or 0),
+            completion_tokens=int(usage.get("completion_tokens") or 0),
+            replayed=value.get("system_fingerprint") == REPLAY_FINGERPRINT,
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
+        raise UnavailableError(
+            "the LLM endpoint's reply cannot be read",
+            expected="a chat completion with a choice",
+            got=type(error).__name__,
+        ) from None
+
+
+def _storable(text: str) -> str:
+    """The text without NUL, and with a question mark for each lone surrogate."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _ours(error: openai.OpenAIError) -> ServiceError:
+    """The one place where the client's errors become ours; bodies and messages may hold the prompt or key."""
+    if not isinstance(error, openai.APIStatusError):
+        return UnavailableError("the LLM endpoint cannot be reached", got=type(error).__name__)
+    got = f"HTTP {error.status_code}" + (f" ({error.code[:60]})" if error.code else "")
+    if error.status_code in _RETRYABLE or error.status_code >= 500:
+        wait = retry_after_s(error.response.headers)
+        return UnavailableError("the LLM endpoint cannot answer now", got=got, retry_after_s=wait)
+    return RejectedError(
+        "the LLM endpoint refused the request",
+        got=got,
+        hint="check LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY",
+    )
+
+
+def _check(base_url: str, api_key: str) -> None:
+    try:
+        parts = urlsplit(base_url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "the LLM endpoint's URL cannot be used",
+            expected="http://host:port/v1 or https://host/v1",
+            hint="set LINKNER_LLM_BASE_URL",
+        )
+    if not (api_key.isascii() and api_key.isprintable()) or api_key != api_key.strip():
+        raise ConfigurationError("OPENAI_API_KEY holds a space, a line break or a character beyond ASCII")
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Let no response, an error's included, fill the memory; a compressed one could after a few bytes."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        raise UnavailableError(
+            "the LLM endpoint compressed its reply", expected="what was asked for: no coding"
+        )
+    response.stream = _Bounded(response.stream)
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """A response's body that breaks off beyond MAX_REPLY_BYTES."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in self._stream:
+            size += len(chunk)
+            if size > MAX_REPLY_BYTES:
+                raise UnavailableError(
+                    "the LLM endpoint's reply is too large", expected=f"at most {MAX_REPLY_BYTES} bytes"
+                )
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
