@@ -1,0 +1,1 @@
+"""The store: documents, questions and entities in PostgreSQL, which is the truth."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 
 from linkner.errors import ConfigurationError, UnavailableError
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _DRIVER = "postgresql+psycopg"
@@ -90,24 +92,28 @@ def _alembic() -> Config:
     return config
 
 
-def in_transaction(engine: Engine, work: Callable[[Connection], T]) -> T:
-    """Run `work` in one transaction; again, a few times, where PostgreSQL broke a deadlock with it.
+def in_transaction(
+    engine: Engine, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Call `work` with a connection in one transaction; again, a few times, where a deadlock was broken.
 
     Raises:
         UnavailableError: the database could not be reached or did not finish in time.
     """
     for _ in range(_ATTEMPTS - 1):
         try:
-            return _once(engine, work)
+            return _once(engine, work, *args, **kwargs)
         except UnavailableError as error:
             if _sqlstate(error.__cause__) not in _TRANSIENT:
                 raise
-    return _once(engine, work)
+    return _once(engine, work, *args, **kwargs)
 
 
-def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+def _once(
+    engine: Engine, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     with unavailable_as_such(), engine.begin() as connection:
-        return work(connection)
+        return work(connection, *args, **kwargs)
 
 
 @contextmanager
@@ -115,7 +121,7 @@ def unavailable_as_such() -> Iterator[None]:
     """Raise UnavailableError for what means that PostgreSQL cannot answer now; the cause stays attached."""
     try:
         yield
-    except (OperationalError, InterfaceError, TimeoutError) as error:
+    except (OperationalError, InterfaceError, TimeoutError, psycopg.OperationalError) as error:
         detail = error.orig if isinstance(error, DBAPIError) else error
         raise UnavailableError(
             "PostgreSQL cannot answer now",

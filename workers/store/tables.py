@@ -1,7 +1,8 @@
 """The tables, as SQLModel declares them. `migrations/` builds them; a test holds the two equal.
 
 Offsets are Unicode code points, half-open. Times are the database's own clock. An id is due for the relay
-where `published_at` is null: documents in the queue of their state, questions in `classify`.
+where `published_at` is null and `not_before` has come: documents in the queue of their state, questions in
+`classify`.
 """
 
 from __future__ import annotations
@@ -74,6 +75,7 @@ class DocumentRow(Table, table=True):
         Index(
             "documents_due",
             "state",
+            "not_before",
             "id",
             postgresql_where=sql("published_at IS NULL AND state IN ('accepted', 'classified')"),
         ),
@@ -98,6 +100,7 @@ class DocumentRow(Table, table=True):
     accepted_at: datetime = _time()
     recognised_at: datetime | None = _time(nullable=True)
     completed_at: datetime | None = _time(nullable=True)
+    not_before: datetime = _time()
     published_at: datetime | None = _time(nullable=True)
     model: str | None = _text(nullable=True)
     reason: str | None = _text(nullable=True)
@@ -121,6 +124,7 @@ class QuestionRow(Table, table=True):
             "published_at",
             postgresql_where=sql("published_at IS NOT NULL AND state = 'pending'"),
         ),
+        Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
         Index("questions_leased", "lease_until", postgresql_where=sql("state = 'claimed'")),
         Index("questions_open", "document_id", postgresql_where=sql("state IN ('pending', 'claimed')")),
     )

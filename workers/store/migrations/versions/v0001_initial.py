@@ -22,6 +22,7 @@ _TABLES = (
         accepted_at timestamptz NOT NULL DEFAULT now(),
         recognised_at timestamptz,
         completed_at timestamptz,
+        not_before timestamptz NOT NULL DEFAULT now(),
         published_at timestamptz,
         model text,
         reason text,
@@ -110,7 +111,7 @@ _TABLES = (
 # The relay and the sweeper look only at work in progress: partial indexes stay small as the tables grow.
 _INDEXES = (
     """
-    CREATE INDEX documents_due ON documents (state, id)
+    CREATE INDEX documents_due ON documents (state, not_before, id)
         WHERE published_at IS NULL AND state IN ('accepted', 'classified')
     """,
     """
@@ -127,6 +128,7 @@ _INDEXES = (
     CREATE INDEX questions_published ON questions (published_at)
         WHERE published_at IS NOT NULL AND state = 'pending'
     """,
+    "CREATE INDEX questions_pending ON questions (created_at) WHERE state = 'pending'",
     "CREATE INDEX questions_leased ON questions (lease_until) WHERE state = 'claimed'",
     "CREATE INDEX questions_open ON questions (document_id) WHERE state IN ('pending', 'claimed')",
     "CREATE INDEX spans_asked ON spans (question_id) WHERE question_id IS NOT NULL",

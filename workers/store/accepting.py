@@ -1,0 +1,98 @@
+"""Documents on their way in: accepted, and read again for recognition."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from sqlalchemy import Connection, text
+
+from workers.ports import Accepted, NewDocument, StoredText
+from workers.store.sql import as_json, columns, notify
+
+# The rows come sorted by key: two transactions that insert the same keys in one order cannot deadlock.
+_INSERT = text("""
+    INSERT INTO documents (source, external_id, text, created_at, metadata)
+    SELECT source, external_id, text, created_at, metadata
+    FROM unnest(
+        CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:text AS text[]),
+        CAST(:created_at AS timestamptz[]), CAST(:metadata AS jsonb[])
+    ) AS new (source, external_id, text, created_at, metadata)
+    ON CONFLICT (source, external_id) DO NOTHING
+    RETURNING source, external_id, id
+""")
+
+_FIND = text("""
+    SELECT source, external_id, id, text
+    FROM documents
+    JOIN unnest(CAST(:source AS text[]), CAST(:external_id AS text[])) AS given (source, external_id)
+        USING (source, external_id)
+""")
+
+_TEXTS = text("""
+    SELECT id, text FROM documents
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
+    ORDER BY id
+""")
+
+_DEFER = text("""
+    UPDATE documents SET published_at = NULL, not_before = now() + make_interval(secs => :delay_s)
+    WHERE id IN (
+        SELECT id FROM documents
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
+        ORDER BY id FOR UPDATE
+    )
+""")
+
+Key = tuple[str, str]
+
+
+def accept(connection: Connection, documents: Sequence[NewDocument]) -> list[Accepted]:
+    """See `Store.accept`. The first of several documents with one key is the one that is kept."""
+    first: dict[Key, NewDocument] = {}
+    for document in documents:
+        first.setdefault(_key(document), document)
+    inserted = _insert(connection, [first[key] for key in sorted(first)])
+    stored = _find(connection, sorted(first.keys() - inserted.keys()))
+    if inserted:
+        notify(connection, ["recognise"])
+
+    results = []
+    for document in documents:
+        key = _key(document)
+        is_new = key in inserted and document is first[key]
+        document_id, kept = stored[key] if key in stored else (inserted[key], first[key].text)
+        results.append(Accepted(document_id, duplicate=not is_new, conflict=kept != document.text))
+    return results
+
+
+def _key(document: NewDocument) -> Key:
+    return document.source, document.external_id
+
+
+def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, int]:
+    """Ids of those documents that were not there yet."""
+    rows = [
+        (new.source, new.external_id, new.text, new.created_at, as_json(dict(new.metadata)))
+        for new in documents
+    ]
+    arrays = columns(rows, "source", "external_id", "text", "created_at", "metadata")
+    return {(row.source, row.external_id): row.id for row in connection.execute(_INSERT, arrays)}
+
+
+def _find(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:
+    """Ids and texts of documents that were there before (or came from a transaction that won)."""
+    if not keys:
+        return {}
+    found = connection.execute(_FIND, columns(keys, "source", "external_id"))
+    return {(row.source, row.external_id): (row.id, row.text) for row in found}
+
+
+def texts(connection: Connection, document_ids: Collection[int]) -> list[StoredText]:
+    """See `Store.texts`."""
+    rows = connection.execute(_TEXTS, {"ids": list(document_ids)})
+    return [StoredText(row.id, row.text) for row in rows]
+
+
+def defer(connection: Connection, document_ids: Collection[int], *, delay_s: float) -> int:
+    """See `Store.defer`."""
+    return connection.execute(_DEFER, {"ids": list(document_ids), "delay_s": delay_s}).rowcount

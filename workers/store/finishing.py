@@ -1,0 +1,147 @@
+"""Documents on their way out: what linking needs, the final entities, and the feed.
+
+The feed's cursor is a sequence number, which PostgreSQL gives out when a row is inserted and not when it is
+committed: a reader could see number 2, go on after it, and never see number 1, committed a moment later. So
+whoever inserts into the feed first takes one lock and keeps it until it has committed: numbers are then given
+out in commit order. It is the last thing that a transaction does, hence held only for the commit itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from itertools import groupby
+
+from sqlalchemy import Connection, Row, text
+
+from linkner.spans import Entity, ScoredSpan, Span
+from workers.ports import Joinable
+from workers.store.database import FEED_LOCK
+from workers.store.sql import columns
+
+NO_ANSWER = "no-answer"
+"""The reason on a candidate whose question was answered, but not about it."""
+
+_JOINABLE = text("""
+    SELECT documents.id, spans.start, spans."end", spans.role, spans.label, spans.probability,
+        spans.uncertainty, spans.scores, spans.question_id, answers.label AS answer, questions.reason
+    FROM documents
+    LEFT JOIN spans ON spans.document_id = documents.id
+    LEFT JOIN questions ON questions.id = spans.question_id
+    LEFT JOIN answers ON answers.question_id = spans.question_id
+        AND answers.start = spans.start AND answers."end" = spans."end"
+    WHERE documents.id = ANY(CAST(:ids AS bigint[])) AND documents.state = 'classified'
+    ORDER BY documents.id, spans.start, spans."end"
+""")
+
+LOCK_UNFINISHED = text("""
+    SELECT id FROM documents
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND state = :state
+    ORDER BY id FOR UPDATE
+""")
+
+_INSERT_ENTITIES = text("""
+    INSERT INTO entities (
+        document_id, start, "end", label, text, decided_by, reason, probability, uncertainty,
+        llm_model, prompt_version, replayed, revision
+    )
+    SELECT new.document_id, new.start, new."end", new.label,
+        substring(documents.text FROM new.start + 1 FOR new."end" - new.start),
+        new.decided_by, new.reason, new.probability, new.uncertainty,
+        answers.model, answers.prompt_version, coalesce(answers.replayed, false), documents.revision + 1
+    FROM unnest(
+        CAST(:document_id AS bigint[]), CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]),
+        CAST(:decided_by AS text[]), CAST(:reason AS text[]), CAST(:probability AS float8[]),
+        CAST(:uncertainty AS float8[])
+    ) AS new (document_id, start, "end", label, decided_by, reason, probability, uncertainty)
+    JOIN documents ON documents.id = new.document_id
+    LEFT JOIN spans ON new.decided_by = 'llm' AND spans.document_id = new.document_id
+        AND spans.start = new.start AND spans."end" = new."end"
+    LEFT JOIN answers ON answers.question_id = spans.question_id
+        AND answers.start = new.start AND answers."end" = new."end"
+""")
+
+_FINISH = text("""
+    UPDATE documents
+    SET state = 'complete', revision = revision + 1, completed_at = now(), published_at = NULL,
+        reason = CAST(:reason AS text)
+    WHERE id = ANY(CAST(:ids AS bigint[]))
+""")
+
+LOCK_FEED = text(f"SELECT pg_advisory_xact_lock({FEED_LOCK})")
+
+_FEED = text("""
+    INSERT INTO feed (document_id, revision)
+    SELECT id, revision FROM documents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id
+""")
+
+
+def joinable(connection: Connection, document_ids: Collection[int]) -> list[Joinable]:
+    """See `Store.joinable`."""
+    rows = connection.execute(_JOINABLE, {"ids": list(document_ids)})
+    by_document = groupby(rows, key=lambda row: row.id)
+    return [_joinable(document_id, list(group)) for document_id, group in by_document]
+
+
+def _joinable(document_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Joinable:
+    """One document from its spans' rows; a document without spans has one row of nulls."""
+    rows = [row for row in rows if row.start is not None]
+    scored = {Span(row.start, row.end): row for row in rows}
+    asked = {span: row for span, row in scored.items() if row.question_id is not None}
+    return Joinable(
+        document_id=document_id,
+        entities=tuple(_scored(row) for row in rows if row.role == "entity"),
+        plausible=tuple(_scored(row) for row in rows if row.role == "plausible"),
+        answers={span: row.answer for span, row in asked.items() if row.answer is not None},
+        unanswered={span: row.reason or NO_ANSWER for span, row in asked.items() if row.answer is None},
+    )
+
+
+def _scored(row: Row[tuple[object, ...]]) -> ScoredSpan:
+    return ScoredSpan(
+        span=Span(row.start, row.end),
+        label=row.label,
+        probability=row.probability,
+        uncertainty=row.uncertainty,
+        scores=row.scores,
+    )
+
+
+def complete(connection: Connection, entities: Mapping[int, Sequence[Entity]]) -> int:
+    """See `Store.complete`. The surface of each entity is cut from the stored text, in code points."""
+    locked = _lock(connection, entities, state="classified")
+    rows = [_entity_row(document_id, entity) for document_id in locked for entity in entities[document_id]]
+    names = ("document_id", "start", "end", "label", "decided_by", "reason", "probability", "uncertainty")
+    if rows:
+        connection.execute(_INSERT_ENTITIES, columns(rows, *names))
+    return _finish(connection, locked, reason=None)
+
+
+def _entity_row(document_id: int, entity: Entity) -> tuple[object, ...]:
+    return (
+        document_id,
+        entity.span.start,
+        entity.span.end,
+        entity.label,
+        entity.decided_by,
+        entity.reason,
+        entity.probability,
+        entity.uncertainty,
+    )
+
+
+def fail_recognition(connection: Connection, document_ids: Collection[int], *, reason: str) -> int:
+    """See `Store.fail_recognition`."""
+    return _finish(connection, _lock(connection, document_ids, state="accepted"), reason=reason)
+
+
+def _lock(connection: Connection, document_ids: Collection[int], *, state: str) -> Sequence[int]:
+    """Those documents that are still in the state: whoever comes second waits, then finds none."""
+    return connection.execute(LOCK_UNFINISHED, {"ids": list(document_ids), "state": state}).scalars().all()
+
+
+def _finish(connection: Connection, document_ids: Sequence[int], *, reason: str | None) -> int:
+    if document_ids:
+        connection.execute(_FINISH, {"ids": list(document_ids), "reason": reason})
+        connection.execute(LOCK_FEED)
+        connection.execute(_FEED, {"ids": list(document_ids)})
+    return len(document_ids)

@@ -1,0 +1,167 @@
+"""The Outbox port on PostgreSQL: due ids to the queues, and the sweep over what went missing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import psycopg
+from sqlalchemy import Connection, Engine, TextClause, text
+
+from linkner.errors import UnavailableError
+from workers.ports import DEADLINE, Sender, Stage
+from workers.store.asking import MOVE_ON
+from workers.store.database import in_transaction, unavailable_as_such
+from workers.store.sql import CHANNEL
+
+_SWEEP_LIMIT = 10_000
+"""Most rows of one kind that one sweep touches: its transactions stay short, the next sweep goes on."""
+
+_DUE_DOCUMENTS = """
+    SELECT id FROM documents
+    WHERE state = '{state}' AND published_at IS NULL AND not_before <= now()
+    ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
+"""
+
+DUE: Mapping[Stage, str] = {
+    "recognise": _DUE_DOCUMENTS.format(state="accepted"),
+    "classify": """
+        SELECT id FROM questions
+        WHERE state = 'pending' AND published_at IS NULL AND not_before <= now()
+        ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
+    """,
+    "aggregate": _DUE_DOCUMENTS.format(state="classified"),
+}
+
+_MARK_DOCUMENTS = text("UPDATE documents SET published_at = now() WHERE id = ANY(:ids)")
+_MARK_QUESTIONS = text("UPDATE questions SET published_at = now() WHERE id = ANY(:ids)")
+
+# A sweep passes over rows that are locked: somebody works on them.
+_FREE_LEASES = text("""
+    UPDATE questions SET state = 'pending', published_at = NULL, lease_until = NULL
+    WHERE id IN (
+        SELECT id FROM questions WHERE state = 'claimed' AND lease_until <= now()
+        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+""")
+
+_LOST = """
+    UPDATE {table} SET published_at = NULL
+    WHERE id IN (
+        SELECT id FROM {table}
+        WHERE published_at <= now() - make_interval(secs => :republish_after_s) AND {unfinished}
+        ORDER BY published_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    )
+"""
+_LOST_DOCUMENTS = text(_LOST.format(table="documents", unfinished="state IN ('accepted', 'classified')"))
+_LOST_QUESTIONS = text(_LOST.format(table="questions", unfinished="state = 'pending'"))
+
+_LOCK_OVERDUE = text("""
+    SELECT id FROM documents
+    WHERE id IN (
+        SELECT document_id FROM questions
+        WHERE state = 'pending' AND created_at <= now() - make_interval(secs => :deadline_s)
+        ORDER BY created_at LIMIT :limit
+    )
+    ORDER BY id FOR UPDATE SKIP LOCKED
+""")
+
+_END_OVERDUE = text("""
+    UPDATE questions SET state = 'dead', reason = :reason, ended_at = now()
+    WHERE document_id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
+        AND created_at <= now() - make_interval(secs => :deadline_s)
+""")
+
+_LOCK_ENDED = text("""
+    SELECT id FROM documents
+    WHERE state = 'recognised' AND NOT EXISTS (
+        SELECT FROM questions WHERE document_id = documents.id AND state IN ('pending', 'claimed')
+    )
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+""")
+
+
+class PostgresOutbox:
+    """The relay's view of PostgreSQL. `wait` belongs to one thread; the rest is thread-safe.
+
+    Every method raises UnavailableError where the database cannot answer now.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._listening: Connection | None = None
+
+    def publish_due(self, stage: Stage, *, limit: int, send: Sender) -> int:
+        """See the port. Oldest first; the rows stay locked until `send` has returned."""
+        return in_transaction(self._engine, _publish_due, stage, limit=limit, send=send)
+
+    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
+        """See the port; kinds: `freed`, `lost_documents`, `lost_questions`, `overdue`, `ended`."""
+        lost = {"republish_after_s": republish_after_s, "limit": _SWEEP_LIMIT}
+        return {
+            "freed": in_transaction(self._engine, _update, _FREE_LEASES, {"limit": _SWEEP_LIMIT}),
+            "lost_documents": in_transaction(self._engine, _update, _LOST_DOCUMENTS, lost),
+            "lost_questions": in_transaction(self._engine, _update, _LOST_QUESTIONS, lost),
+            "overdue": in_transaction(self._engine, _end_overdue, deadline_s=deadline_s),
+            "ended": in_transaction(self._engine, _move_on_ended),
+        }
+
+    def wait(self, *, timeout_s: float) -> bool:
+        """See the port. True at once after (re)connecting: what came before may have gone unheard."""
+        try:
+            with unavailable_as_such():
+                if self._listening is None:
+                    self._listening = _listen(self._engine)
+                    return True
+                return _hears_something(self._listening, timeout_s=timeout_s)
+        except UnavailableError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Give up the connection that `wait` listens on; the next `wait` opens another."""
+        if self._listening is not None:
+            listening, self._listening = self._listening, None
+            listening.close()
+
+
+def _publish_due(connection: Connection, stage: Stage, *, limit: int, send: Sender) -> int:
+    ids = connection.execute(text(DUE[stage]), {"limit": limit}).scalars().all()
+    if ids:
+        send(ids)
+        connection.execute(_MARK_QUESTIONS if stage == "classify" else _MARK_DOCUMENTS, {"ids": list(ids)})
+    return len(ids)
+
+
+def _update(connection: Connection, statement: TextClause, values: Mapping[str, object]) -> int:
+    return connection.execute(statement, values).rowcount
+
+
+def _end_overdue(connection: Connection, *, deadline_s: float) -> int:
+    overdue = {"deadline_s": deadline_s, "limit": _SWEEP_LIMIT}
+    ids = list(connection.execute(_LOCK_OVERDUE, overdue).scalars())
+    if not ids:
+        return 0
+    ending = {"ids": ids, "deadline_s": deadline_s, "reason": DEADLINE}
+    ended = connection.execute(_END_OVERDUE, ending).rowcount
+    connection.execute(MOVE_ON, {"ids": ids})
+    return ended
+
+
+def _move_on_ended(connection: Connection) -> int:
+    ids = list(connection.execute(_LOCK_ENDED, {"limit": _SWEEP_LIMIT}).scalars())
+    return connection.execute(MOVE_ON, {"ids": ids}).rowcount if ids else 0
+
+
+def _listen(engine: Engine) -> Connection:
+    """A connection of its own, outside the pool and outside any transaction, that hears CHANNEL."""
+    connection = engine.connect()
+    connection.detach()
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    connection.execute(text(f"LISTEN {CHANNEL}"))
+    return connection
+
+
+def _hears_something(connection: Connection, *, timeout_s: float) -> bool:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)
+    return any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))

@@ -1,0 +1,196 @@
+"""The Reader port on PostgreSQL: what consumers and operators see."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from sqlalchemy import Connection, Engine, Row, TextClause, text
+from sqlalchemy.exc import ProgrammingError
+
+from linkner.errors import UnavailableError
+from workers.ports import Counts, DocumentView, EntityView, FeedItem
+from workers.store.database import in_transaction, newest_revision
+
+_MOST_UNFINISHED = 1_000_000
+
+_DOCUMENT_COLUMNS = """
+    documents.id, documents.source, documents.external_id, documents.text, documents.created_at,
+    documents.metadata, documents.accepted_at, documents.completed_at, documents.state, documents.model,
+    documents.revision, documents.reason
+"""
+
+_BY_ID = text(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE id = :document_id")
+_BY_KEY = text(f"""
+    SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE source = :source AND external_id = :external_id
+""")
+_FEED = text(f"""
+    SELECT feed.seq, {_DOCUMENT_COLUMNS} FROM feed JOIN documents ON documents.id = feed.document_id
+    WHERE feed.seq > :after ORDER BY feed.seq LIMIT :limit
+""")
+
+# Until a document is complete its entities are those that the local model predicted.
+_ENTITIES = text("""
+    SELECT document_id, start, "end", text, label, decided_by, reason, probability, uncertainty,
+        llm_model, prompt_version, replayed
+    FROM entities WHERE document_id = ANY(CAST(:final AS bigint[]))
+    UNION ALL
+    SELECT spans.document_id, spans.start, spans."end",
+        substring(documents.text FROM spans.start + 1 FOR spans."end" - spans.start),
+        spans.label, 'local', NULL, spans.probability, spans.uncertainty, NULL, NULL, false
+    FROM spans JOIN documents ON documents.id = spans.document_id
+    WHERE spans.document_id = ANY(CAST(:provisional AS bigint[])) AND spans.role = 'entity'
+    ORDER BY document_id, start
+""")
+
+_UNFINISHED = text("""
+    SELECT count(*) FROM (SELECT FROM documents WHERE state <> 'complete' LIMIT :limit) AS unfinished
+""")
+
+_DOCUMENT_STATES = text("SELECT state AS name, count(*) AS n FROM documents GROUP BY state")
+_QUESTION_STATES = text("SELECT state AS name, count(*) AS n FROM questions GROUP BY state")
+_DEAD_REASONS = text("""
+    SELECT reason AS name, count(*) AS n FROM questions WHERE state = 'dead' GROUP BY reason
+""")
+_DECIDED_BY = text("SELECT decided_by AS name, count(*) AS n FROM entities GROUP BY decided_by")
+_REPLAYED = text("SELECT count(DISTINCT question_id) FROM answers WHERE replayed")
+_OLDEST_UNFINISHED_S = text("""
+    SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8
+    FROM documents WHERE state <> 'complete'
+""")
+
+_REVISION = text("SELECT version_num FROM alembic_version")
+
+Status = Literal["accepted", "provisional", "final"]
+_STATUS: Mapping[str, Status] = {
+    "accepted": "accepted",
+    "recognised": "provisional",
+    "classified": "provisional",
+    "complete": "final",
+}
+
+
+class PostgresReader:
+    """Read-only view of PostgreSQL; thread-safe.
+
+    Every method raises UnavailableError where the database cannot answer now.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def document(self, document_id: int) -> DocumentView | None:
+        """The document, or None where there is none of this id."""
+        return self._one(_BY_ID, {"document_id": document_id})
+
+    def find(self, *, source: str, external_id: str) -> DocumentView | None:
+        """The document that its producer calls so, or None."""
+        return self._one(_BY_KEY, {"source": source, "external_id": external_id})
+
+    def _one(self, query: TextClause, values: Mapping[str, object]) -> DocumentView | None:
+        views = in_transaction(self._engine, _read, query, values)
+        return views[0] if views else None
+
+    def feed(self, *, after: int, limit: int) -> list[FeedItem]:
+        """See the port. An item shows its document as it is now."""
+        return in_transaction(self._engine, _feed, after=after, limit=limit)
+
+    def counts(self) -> Counts:
+        """See the port. Reads whole tables: for people, not for every request."""
+        return in_transaction(self._engine, _counts)
+
+    def unfinished(self) -> int:
+        """See the port; counted up to a million."""
+        return in_transaction(self._engine, _unfinished)
+
+    def ping(self) -> None:
+        """See the port."""
+        try:
+            found = in_transaction(self._engine, _revision)
+        except ProgrammingError:
+            found = None
+        if found != newest_revision():
+            raise UnavailableError(
+                "the database's schema is not the one that this version needs",
+                expected=f"revision {newest_revision()}",
+                got=f"revision {found}" if found else "no schema",
+                hint="run `linkner migrate`",
+            )
+
+
+def _read(connection: Connection, query: TextClause, values: Mapping[str, object]) -> list[DocumentView]:
+    return _views(connection, connection.execute(query, values).all())
+
+
+def _feed(connection: Connection, *, after: int, limit: int) -> list[FeedItem]:
+    rows = connection.execute(_FEED, {"after": after, "limit": limit}).all()
+    views = _views(connection, rows)
+    return [FeedItem(row.seq, view) for row, view in zip(rows, views, strict=True)]
+
+
+def _unfinished(connection: Connection) -> int:
+    count: int = connection.execute(_UNFINISHED, {"limit": _MOST_UNFINISHED}).scalar_one()
+    return count
+
+
+def _revision(connection: Connection) -> str | None:
+    return connection.execute(_REVISION).scalar_one_or_none()
+
+
+def _views(connection: Connection, documents: Sequence[Row[tuple[object, ...]]]) -> list[DocumentView]:
+    """Rows of documents with their entities, in order."""
+    final = [row.id for row in documents if _STATUS[row.state] == "final"]
+    provisional = [row.id for row in documents if _STATUS[row.state] == "provisional"]
+    entities = defaultdict(list)
+    for row in connection.execute(_ENTITIES, {"final": final, "provisional": provisional}):
+        entities[row.document_id].append(row)
+    return [_document(row, entities[row.id]) for row in documents]
+
+
+def _document(row: Row[tuple[object, ...]], entities: Sequence[Row[tuple[object, ...]]]) -> DocumentView:
+    return DocumentView(
+        document_id=row.id,
+        source=row.source,
+        external_id=row.external_id,
+        text=row.text,
+        created_at=row.created_at,
+        metadata=row.metadata,
+        accepted_at=row.accepted_at,
+        completed_at=row.completed_at,
+        status=_STATUS[row.state],
+        revision=row.revision,
+        reason=row.reason,
+        entities=tuple(_entity(entity, model=row.model) for entity in entities),
+    )
+
+
+def _entity(row: Row[tuple[object, ...]], *, model: str) -> EntityView:
+    return EntityView(
+        start=row.start,
+        end=row.end,
+        text=row.text,
+        label=row.label,
+        decided_by=row.decided_by,
+        reason=row.reason,
+        probability=row.probability,
+        uncertainty=row.uncertainty,
+        model=model,
+        llm_model=row.llm_model,
+        prompt_version=row.prompt_version,
+        replayed=row.replayed,
+    )
+
+
+def _counts(connection: Connection) -> Counts:
+    def by_name(query: TextClause) -> dict[str, int]:
+        return {row.name: row.n for row in connection.execute(query)}
+
+    return Counts(
+        documents=by_name(_DOCUMENT_STATES),
+        questions=by_name(_QUESTION_STATES),
+        dead_reasons=by_name(_DEAD_REASONS),
+        decided_by=by_name(_DECIDED_BY),
+        replayed=connection.execute(_REPLAYED).scalar_one(),
+        oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),
+    )

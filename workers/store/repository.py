@@ -1,0 +1,58 @@
+"""The Store port on PostgreSQL: each method is one transaction around one function of this package."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from sqlalchemy import Engine
+
+from linkner.spans import Entity
+from workers.ports import Accepted, Answer, ClaimedQuestion, Joinable, NewDocument, Recognised, StoredText
+from workers.store import accepting, asking, finishing, recognising
+from workers.store.database import in_transaction
+
+
+class PostgresStore:
+    """Documents, questions and entities in PostgreSQL; thread-safe.
+
+    Every method raises UnavailableError where the database cannot answer now. Its transaction has then not
+    been seen to commit: all methods may be called again.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def accept(self, documents: Sequence[NewDocument]) -> list[Accepted]:
+        return in_transaction(self._engine, accepting.accept, documents)
+
+    def texts(self, document_ids: Collection[int]) -> list[StoredText]:
+        return in_transaction(self._engine, accepting.texts, document_ids)
+
+    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
+        return in_transaction(self._engine, accepting.defer, document_ids, delay_s=delay_s)
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        return in_transaction(self._engine, recognising.record_recognised, results)
+
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
+        return in_transaction(self._engine, finishing.fail_recognition, document_ids, reason=reason)
+
+    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+        return in_transaction(
+            self._engine, asking.claim, question_id, lease_s=lease_s, max_attempts=max_attempts
+        )
+
+    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
+        return in_transaction(self._engine, asking.record_answer, claim, answer)
+
+    def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
+        return in_transaction(self._engine, asking.release, claim, delay_s=delay_s, error=error)
+
+    def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
+        return in_transaction(self._engine, asking.end_question, claim, reason=reason, error=error)
+
+    def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
+        return in_transaction(self._engine, finishing.joinable, document_ids)
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
+        return in_transaction(self._engine, finishing.complete, entities)
