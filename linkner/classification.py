@@ -112,14 +112,15 @@ def parse_answer(reply: str, label_set: LabelSet) -> str | None:
 
     A label is stated where it makes up a whole clause, but for words like "the answer is". The first
     statement is the answer, unless the next clause states another label. In a reply that states nothing in
-    this way, the only label that is named, and not negated, is the answer.
+    this way, the only label that is named, and not negated or doubted, is the answer. Questions are not read.
     """
     names = _names_of(label_set)
     text = names.negated.sub(" ", _normalised(reply))
     clauses = (" ".join(clause.split()) for clause in _CLAUSE_END.split(text))
     labels = [names.stated(clause) for clause in clauses if not _PREFACE.fullmatch(clause)]
-    stated = set(takewhile(bool, dropwhile(lambda label: not label, labels)))
-    found = stated or {names.labels[name] for name in names.proper.findall(text)}
+    found = set(takewhile(bool, dropwhile(lambda label: not label, labels)))
+    if not found and not _DOUBT.search(text):
+        found = {names.labels[name] for name in names.proper.findall(text)}
     return found.pop() if len(found) == 1 else None
 
 
@@ -144,11 +145,17 @@ _NOT_AN_ENTITY = re.compile(
     re.VERBOSE,
 )
 _CLAUSE_END = re.compile(r"[^\w\s]|\n|\b(?:because|since)\b")
+_DOUBT = re.compile(
+    r"\b(?:whether|if|unclear|unsure|unknown|cannot|cant|could|might|may|maybe|perhaps|unable)\b"
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?\n])")
 
 
 def _normalised(reply: str) -> str:
-    """The reply after its reasoning, in lower case, without emphasis, quotes and hyphens inside words."""
-    text = unicodedata.normalize("NFKC", reply.rpartition("</think>")[2][:_LONGEST_REPLY]).casefold()
+    """The reply in lower case, without reasoning, questions, emphasis, quotes and hyphens inside words."""
+    said = reply.rpartition("</think>")[2].partition("<think>")[0][:_LONGEST_REPLY]
+    text = unicodedata.normalize("NFKC", said).casefold()
+    text = "".join(sentence for sentence in _SENTENCE_END.split(text) if not sentence.endswith("?"))
     text = re.sub(r"(?<=\w)\\?[-_‐](?=\w)", " ", text)
     text = re.sub(r"(?<=\w)['’](?=\w)", "", text)
     text = re.sub(r"""[*`_"'“”„«»‹›‘’]|[^\S\n]""", " ", text)

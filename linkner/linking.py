@@ -8,9 +8,10 @@ Each span is decided by itself, then overlaps are resolved.
 3. Every other predicted entity stays as the local model labelled it (`local`).
 
 Of overlapping entities the LLM's come before the local model's: the LLM saw the span in context and called
-it an entity, which is newer and better evidence than a local score. Within each group the one that the local
-model holds for an entity with more probability wins (of two that the LLM confirmed, the better boundaries),
-then the longer, then the earlier.
+it an entity, which is better evidence than a local score. (In replies recorded on WNUT'17 dev it confirmed 40
+of the 507 wrong spans that overlap a gold one, and never together with the gold one.) Within each group the
+one that the local model holds for an entity with more probability wins (of two that the LLM confirmed, the
+better boundaries), then the longer, then the earlier.
 """
 
 from __future__ import annotations

@@ -93,12 +93,13 @@ class ScoredSpan:
     def from_json(cls, value: Mapping[str, Any]) -> ScoredSpan:
         """The span that `to_json` wrote. Raises InputError for anything else."""
         try:
+            scores = {str(label): float(score) for label, score in value["scores"].items()}
             return cls(
                 span=Span(int(value["start"]), int(value["end"])),
                 label=str(value["label"]),
                 probability=float(value["probability"]),
                 uncertainty=float(value["uncertainty"]),
-                scores={str(label): float(score) for label, score in value["scores"].items()},
+                scores={OUTSIDE: scores[OUTSIDE]} | scores,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError("not a scored span", got=repr(value)[:200]) from error

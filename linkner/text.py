@@ -123,9 +123,10 @@ def to_words(words: Sequence[Span], span: Span) -> Span | None:
     """The word span of a code point span; None where it does not begin and end with a word."""
     first = bisect_left(words, span.start, key=lambda word: word.start)
     last = bisect_left(words, span.end, key=lambda word: word.end)
-    if last == len(words) or words[first].start != span.start or words[last].end != span.end:
+    if not first <= last < len(words):
         return None
-    return Span(first, last + 1)
+    found = Span(first, last + 1)
+    return found if to_text(words, found) == span else None
 
 
 def _words(kinds: str) -> Iterator[Span]:
