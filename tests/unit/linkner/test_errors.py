@@ -1,0 +1,74 @@
+"""Errors: what a person reads, and who catches what."""
+
+from __future__ import annotations
+
+import pytest
+
+from linkner.errors import (
+    CheckpointError,
+    ConfigurationError,
+    FileFormatError,
+    InputError,
+    LinknerError,
+    RejectedError,
+    ServiceError,
+    UnavailableError,
+)
+
+
+def test_a_message_has_its_parts_in_order() -> None:
+    error = InputError("too long", expected="at most 3 words", got="5 words", hint="cut the text")
+    assert str(error) == "too long; expected at most 3 words; got 5 words; cut the text"
+    assert (error.problem, error.expected, error.got, error.hint) == (
+        "too long",
+        "at most 3 words",
+        "5 words",
+        "cut the text",
+    )
+
+
+@pytest.mark.parametrize(
+    ("details", "message"),
+    [
+        ({}, "wrong"),
+        ({"expected": "this"}, "wrong; expected this"),
+        ({"got": "that"}, "wrong; got that"),
+        ({"hint": "do so"}, "wrong; do so"),
+    ],
+)
+def test_parts_that_are_missing_leave_no_trace(details: dict[str, str], message: str) -> None:
+    assert str(LinknerError("wrong", **details)) == message
+
+
+def test_a_file_error_begins_with_the_place() -> None:
+    error = FileFormatError("no tag", path="posts.conll", line=12, got="'word'")
+    assert str(error) == "posts.conll:12: no tag; got 'word'"
+    assert (error.path, error.line) == ("posts.conll", 12)
+
+
+def test_a_service_says_when_to_come_back() -> None:
+    error = UnavailableError("busy", retry_after_s=2.5, hint="wait")
+    assert error.retry_after_s == 2.5
+    assert str(error) == "busy; wait"
+    assert UnavailableError("down").retry_after_s is None
+
+
+@pytest.mark.parametrize(
+    ("error", "family"),
+    [
+        (FileFormatError, InputError),
+        (InputError, LinknerError),
+        (ConfigurationError, LinknerError),
+        (CheckpointError, LinknerError),
+        (UnavailableError, ServiceError),
+        (RejectedError, ServiceError),
+        (ServiceError, LinknerError),
+    ],
+)
+def test_the_tree(error: type[Exception], family: type[Exception]) -> None:
+    assert issubclass(error, family)
+
+
+def test_what_may_be_tried_again_is_never_what_was_refused() -> None:
+    assert not issubclass(UnavailableError, RejectedError)
+    assert not issubclass(RejectedError, UnavailableError)
