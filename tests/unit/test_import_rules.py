@@ -84,17 +84,10 @@ def test_the_rule_on_the_light_core_names_all_its_modules() -> None:
 
 def test_importing_all_of_the_workers_loads_no_model_library() -> None:
     """The linter does not look into other people's packages; the interpreter does."""
-    files = [
-        path.relative_to(ROOT)
-        for name in ("linkner", "broker", "workers")
-        for path in (ROOT / name).rglob("*.py")
-    ]
-    run_elsewhere = {"recognition", "migrations", "__main__.py"}  # with torch, by alembic, by python -m
-        "recognition",
-        "migrations",
-        "__main__.py",
-    }  # by the model's users, by alembic, by python -m
-    modules = [".".join(path.with_suffix("").parts) for path in files if not run_elsewhere & {*path.parts}]
+    packages = [ROOT / name for name in ("linkner", "broker", "workers")]
+    files = [path.relative_to(ROOT) for package in packages for path in package.rglob("*.py")]
+    elsewhere = {"recognition", "migrations", "__main__.py"}  # run with torch, by alembic, by python -m
+    modules = [".".join(path.with_suffix("").parts) for path in files if not elsewhere & {*path.parts}]
     program = f"""
 import importlib, sys
 for module in {modules}:
