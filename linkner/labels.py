@@ -254,8 +254,7 @@ def read_descriptions(path: str | Path) -> Mapping[str, str]:
         raise ConfigurationError(
             f"cannot read label descriptions from {path}", expected=expected, got=str(error)
         ) from error
-    if not isinstance(value, dict) or not all(
-        isinstance(text, str) and text.strip() for text in value.values()
-    ):
+    good = isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
+    if not good or not value:
         raise ConfigurationError(f"{path} does not hold label descriptions", expected=expected)
     return value
