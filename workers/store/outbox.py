@@ -154,14 +154,13 @@ def _move_on_ended(connection: Connection) -> int:
 
 def _listen(engine: Engine) -> Connection:
     """A connection of its own, outside the pool and outside any transaction, that hears CHANNEL."""
-    connection = engine.connect()
+    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     connection.detach()
-    connection.execution_options(isolation_level="AUTOCOMMIT")
     connection.execute(text(f"LISTEN {CHANNEL}"))
     return connection
 
 
 def _hears_something(connection: Connection, *, timeout_s: float) -> bool:
-    driver = connection.connection.driver_connection
+    driver = connection.connection.dbapi_connection
     assert isinstance(driver, psycopg.Connection)
     return any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))

@@ -1,0 +1,387 @@
+"""The store in memory: its three ports with the semantics of PostgreSQL, on a given clock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from linkner.spans import Entity, ScoredSpan, Span
+from tests.fakes.clock import FakeClock
+from workers.ports import (
+    ATTEMPTS_EXHAUSTED,
+    DEADLINE,
+    Accepted,
+    Answer,
+    ClaimedQuestion,
+    Clock,
+    Counts,
+    DocumentView,
+    EntityView,
+    FeedItem,
+    Joinable,
+    NewDocument,
+    Recognised,
+    Sender,
+    Stage,
+    StoredText,
+)
+
+_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+_STATE_DUE: Mapping[Stage, str] = {"recognise": "accepted", "aggregate": "classified", "classify": "pending"}
+_STATUS = {
+    "accepted": "accepted",
+    "recognised": "provisional",
+    "classified": "provisional",
+    "complete": "final",
+}
+
+
+@dataclass
+class _Document:
+    id: int
+    new: NewDocument
+    accepted_at: float
+    not_before: float
+    state: str = "accepted"
+    published_at: float | None = None
+    completed_at: float | None = None
+    reason: str | None = None
+    revision: int = 0
+    result: Recognised | None = None
+    entities: list[EntityView] = field(default_factory=list)
+
+
+@dataclass
+class _Question:
+    id: int
+    document: _Document
+    candidates: tuple[ScoredSpan, ...]
+    created_at: float
+    not_before: float
+    state: str = "pending"
+    attempts: int = 0
+    fence: int = 0
+    lease_until: float = 0.0
+    published_at: float | None = None
+    reason: str | None = None
+    last_error: str | None = None
+    answer: Answer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in {"pending", "claimed"}
+
+
+class FakeStore:
+    """ports.Store, ports.Outbox and ports.Reader over dictionaries; for one thread, and never unavailable."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or FakeClock()
+        self._documents: dict[int, _Document] = {}
+        self._questions: dict[int, _Question] = {}
+        self._feed: list[int] = []
+        self._news = True
+
+    # Store
+
+    def accept(self, documents: Sequence[NewDocument]) -> list[Accepted]:
+        return [self._accept(new) for new in documents]
+
+    def _accept(self, new: NewDocument) -> Accepted:
+        stored = self._find(new.source, new.external_id)
+        if stored is not None:
+            return Accepted(stored.id, duplicate=True, conflict=stored.new.text != new.text)
+        document = _Document(len(self._documents) + 1, new, accepted_at=self._now, not_before=self._now)
+        self._documents[document.id] = document
+        self._news = True
+        return Accepted(document.id, duplicate=False, conflict=False)
+
+    def texts(self, document_ids: Collection[int]) -> list[StoredText]:
+        return [StoredText(found.id, found.new.text) for found in self._in_state("accepted", document_ids)]
+
+    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
+        documents = self._in_state("accepted", document_ids)
+        for document in documents:
+            document.published_at, document.not_before = None, self._now + delay_s
+        return len(documents)
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        by_id = {result.document_id: result for result in results}
+        documents = self._in_state("accepted", by_id)
+        for document in documents:
+            self._record(document, by_id[document.id])
+        return len(documents)
+
+    def _record(self, document: _Document, result: Recognised) -> None:
+        document.result, document.state, document.published_at = result, "recognised", None
+        for candidates in result.questions:
+            question = _Question(len(self._questions) + 1, document, candidates, self._now, self._now)
+            if result.skip_reason is not None:
+                question.state, question.reason = "dead", result.skip_reason
+            self._questions[question.id] = question
+        self._move_on(document)
+        self._news = True
+
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
+        documents = self._in_state("accepted", document_ids)
+        for document in documents:
+            document.reason = reason
+            self._finish(document)
+        return len(documents)
+
+    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+        question = self._questions.get(question_id)
+        if question is None or not self._is_claimable(question):
+            return None
+        if question.attempts >= max_attempts:
+            self._end(question, state="dead", reason=ATTEMPTS_EXHAUSTED)
+            return None
+        question.state, question.lease_until = "claimed", self._now + lease_s
+        question.fence += 1
+        question.attempts += 1
+        return ClaimedQuestion(
+            question_id=question.id,
+            document_id=question.document.id,
+            fence=question.fence,
+            attempts=question.attempts,
+            text=question.document.new.text,
+            candidates=tuple(sorted(candidate.span for candidate in question.candidates)),
+        )
+
+    def _is_claimable(self, question: _Question) -> bool:
+        if question.state == "claimed":
+            return question.lease_until <= self._now
+        return question.state == "pending" and question.not_before <= self._now
+
+    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
+        question = self._held(claim)
+        if question is None:
+            return False
+        question.answer = answer
+        self._end(question, state="answered")
+        return True
+
+    def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
+        question = self._held(claim)
+        if question is None:
+            return False
+        question.state, question.published_at, question.not_before = "pending", None, self._now + delay_s
+        question.attempts -= error is None
+        question.last_error = error or question.last_error
+        return True
+
+    def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
+        question = self._held(claim)
+        if question is None:
+            return False
+        question.last_error = error
+        self._end(question, state="dead", reason=reason)
+        return True
+
+    def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
+        return [self._joinable(document) for document in self._in_state("classified", document_ids)]
+
+    def _joinable(self, document: _Document) -> Joinable:
+        asked = dict(self._asked(document))
+        entities = _in_text_order(document.result.recognition.entities)
+        predicted = {entity.span for entity in entities}
+        candidates = [scored for question in self._questions_of(document) for scored in question.candidates]
+        answers = {span: q.answer.labels[span] for span, q in asked.items() if q.answer}
+        return Joinable(
+            document_id=document.id,
+            entities=entities,
+            plausible=_in_text_order([scored for scored in candidates if scored.span not in predicted]),
+            answers=answers,
+            unanswered={span: question.reason for span, question in asked.items() if span not in answers},
+        )
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
+        documents = self._in_state("classified", entities)
+        for document in documents:
+            ordered = sorted(entities[document.id], key=lambda entity: entity.span)
+            document.entities = [self._entity_view(document, entity) for entity in ordered]
+            self._finish(document)
+        return len(documents)
+
+    # Outbox
+
+    def publish_due(self, stage: Stage, *, limit: int, send: Sender) -> int:
+        rows: Collection[Any] = self._questions.values() if stage == "classify" else self._documents.values()
+        due = [
+            row
+            for row in rows
+            if row.state == _STATE_DUE[stage] and row.published_at is None and row.not_before <= self._now
+        ]
+        due = sorted(due, key=lambda row: (row.not_before, row.id))[:limit]
+        if due:
+            send([row.id for row in due])
+        for row in due:
+            row.published_at = self._now
+        return len(due)
+
+    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
+        counts = Counter(freed=0, lost_documents=0, lost_questions=0, overdue=0, ended=0)
+        for question in self._questions.values():
+            if question.state == "claimed" and question.lease_until <= self._now:
+                question.state, question.published_at = "pending", None
+                counts["freed"] += 1
+        lost_before = self._now - republish_after_s
+        counts["lost_documents"] = _unpublish(
+            self._documents.values(), {"accepted", "classified"}, lost_before
+        )
+        counts["lost_questions"] = _unpublish(self._questions.values(), {"pending"}, lost_before)
+        for question in self._questions.values():
+            if question.state == "pending" and question.created_at <= self._now - deadline_s:
+                self._end(question, state="dead", reason=DEADLINE)
+                counts["overdue"] += 1
+        return counts
+
+    def wait(self, *, timeout_s: float) -> bool:
+        """Without news the clock moves on by the time-out."""
+        news, self._news = self._news, False
+        if not news:
+            self._clock.sleep(timeout_s)
+        return news
+
+    # Reader
+
+    def document(self, document_id: int) -> DocumentView | None:
+        found = self._documents.get(document_id)
+        return self._view(found) if found else None
+
+    def find(self, *, source: str, external_id: str) -> DocumentView | None:
+        found = self._find(source, external_id)
+        return self._view(found) if found else None
+
+    def feed(self, *, after: int, limit: int) -> list[FeedItem]:
+        items = list(enumerate(self._feed, start=1))[after : after + limit]
+        return [FeedItem(cursor, self._view(self._documents[id_])) for cursor, id_ in items]
+
+    def counts(self) -> Counts:
+        documents, questions = self._documents.values(), self._questions.values()
+        unfinished = [document.accepted_at for document in documents if document.state != "complete"]
+        return Counts(
+            documents=Counter(document.state for document in documents),
+            questions=Counter(question.state for question in questions),
+            dead_reasons=Counter(question.reason for question in questions if question.state == "dead"),
+            decided_by=Counter(entity.decided_by for document in documents for entity in document.entities),
+            replayed=sum(question.answer.replayed for question in questions if question.answer),
+            oldest_unfinished_s=self._now - min(unfinished, default=self._now),
+        )
+
+    def unfinished(self) -> int:
+        return sum(document.state != "complete" for document in self._documents.values())
+
+    def ping(self) -> None:
+        """The dictionaries can always be reached."""
+
+    # What they share
+
+    @property
+    def _now(self) -> float:
+        return self._clock.monotonic()
+
+    def _find(self, source: str, external_id: str) -> _Document | None:
+        found = (
+            document
+            for document in self._documents.values()
+            if (document.new.source, document.new.external_id) == (source, external_id)
+        )
+        return next(found, None)
+
+    def _in_state(self, state: str, document_ids: Collection[int]) -> list[_Document]:
+        found = (self._documents[id_] for id_ in sorted(set(document_ids)) if id_ in self._documents)
+        return [document for document in found if document.state == state]
+
+    def _held(self, claim: ClaimedQuestion) -> _Question | None:
+        question = self._questions[claim.question_id]
+        is_held = question.state == "claimed" and question.fence == claim.fence
+        return question if is_held else None
+
+    def _end(self, question: _Question, *, state: str, reason: str | None = None) -> None:
+        question.state, question.reason = state, reason
+        self._move_on(question.document)
+
+    def _questions_of(self, document: _Document) -> Iterator[_Question]:
+        return (question for question in self._questions.values() if question.document is document)
+
+    def _asked(self, document: _Document) -> Iterator[tuple[Span, _Question]]:
+        for question in self._questions_of(document):
+            for candidate in question.candidates:
+                yield candidate.span, question
+
+    def _move_on(self, document: _Document) -> None:
+        if document.state == "recognised" and not any(q.is_open for q in self._questions_of(document)):
+            document.state, document.published_at, self._news = "classified", None, True
+
+    def _finish(self, document: _Document) -> None:
+        document.state, document.completed_at = "complete", self._now
+        document.revision += 1
+        self._feed.append(document.id)
+
+    def _view(self, document: _Document) -> DocumentView:
+        entities = document.entities
+        if document.state in {"recognised", "classified"}:
+            entities = [
+                self._entity_view(document, _as_local(scored))
+                for scored in _in_text_order(document.result.recognition.entities)
+            ]
+        return DocumentView(
+            document_id=document.id,
+            source=document.new.source,
+            external_id=document.new.external_id,
+            text=document.new.text,
+            created_at=document.new.created_at,
+            metadata=document.new.metadata,
+            accepted_at=_as_time(document.accepted_at),
+            completed_at=None if document.completed_at is None else _as_time(document.completed_at),
+            status=_STATUS[document.state],
+            revision=document.revision,
+            reason=document.reason,
+            entities=tuple(entities),
+        )
+
+    def _entity_view(self, document: _Document, entity: Entity) -> EntityView:
+        answer = None
+        if entity.decided_by == "llm":
+            answer = dict(self._asked(document))[entity.span].answer
+        return EntityView(
+            start=entity.span.start,
+            end=entity.span.end,
+            text=entity.span.of(document.new.text),
+            label=entity.label,
+            decided_by=entity.decided_by,
+            reason=entity.reason,
+            probability=entity.probability,
+            uncertainty=entity.uncertainty,
+            model=document.result.model,
+            llm_model=answer.model if answer else None,
+            prompt_version=answer.prompt_version if answer else None,
+            replayed=answer.replayed if answer else False,
+        )
+
+
+def _unpublish(rows: Collection[Any], states: Collection[str], published_before: float) -> int:
+    lost = [
+        row
+        for row in rows
+        if row.state in states and row.published_at is not None and row.published_at <= published_before
+    ]
+    for row in lost:
+        row.published_at = None
+    return len(lost)
+
+
+def _in_text_order(spans: Collection[ScoredSpan]) -> tuple[ScoredSpan, ...]:
+    return tuple(sorted(spans, key=lambda scored: scored.span))
+
+
+def _as_local(scored: ScoredSpan) -> Entity:
+    return Entity(scored.span, scored.label, "local", scored.probability, scored.uncertainty)
+
+
+def _as_time(seconds: float) -> datetime:
+    return _EPOCH + timedelta(seconds=seconds)
