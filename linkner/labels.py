@@ -254,7 +254,7 @@ def read_descriptions(path: str | Path) -> Mapping[str, str]:
         raise ConfigurationError(
             f"cannot read label descriptions from {path}", expected=expected, got=str(error)
         ) from error
-    good = isinstance(value, dict) and all(isinstance(text, str) and text.strip() for text in value.values())
-    if not good or not value:
+    texts = list(value.values()) if isinstance(value, dict) else []
+    if not texts or not all(isinstance(text, str) and text.strip() for text in texts):
         raise ConfigurationError(f"{path} does not hold label descriptions", expected=expected)
-    return value
+    return dict(value)
