@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
 from celery import Celery
-from kombu import Connection
+from kombu import Connection, Queue
 from kombu.exceptions import KombuError
 
 from broker.messages import encode_ids, encode_posts
-from broker.queues import INGEST, queue, task_name
+from broker.queues import INGEST, task_name
 from linkner.errors import UnavailableError
 
 
 class Publisher:
     """Hands messages to the broker over one connection of its own; safe to share between threads."""
 
-    def __init__(self, app: Celery) -> None:
+    def __init__(self, app: Celery, queues: Mapping[str, Queue]) -> None:
         self._app = app
-        self._broker = str(app.conf.broker_url)
+        self._queues = queues
         self._lock = Lock()
         self._connection: Connection | None = None
 
@@ -44,7 +44,7 @@ class Publisher:
             UnavailableError: where the broker cannot be asked.
         """
         with self._connected() as connection:
-            declared = queue(stage, broker=self._broker)(connection.default_channel).queue_declare()
+            declared = self._queues[stage](connection.default_channel).queue_declare()
             return int(declared.message_count)
 
     def close(self) -> None:
@@ -55,7 +55,11 @@ class Publisher:
     def _publish(self, queue_name: str, message: dict[str, Any]) -> None:
         with self._connected() as connection:
             self._app.send_task(
-                task_name(queue_name), args=[message], queue=queue_name, connection=connection, retry=False
+                task_name(queue_name),
+                args=[message],
+                queue=self._queues[queue_name].name,
+                connection=connection,
+                retry=False,
             )
 
     @contextmanager

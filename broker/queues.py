@@ -22,11 +22,24 @@ def task_name(queue: str) -> str:
     return f"linkner.{queue}"
 
 
-def queue(name: str, *, broker: str) -> Queue:
-    """The declaration of a queue; on RabbitMQ a quorum queue, which survives the loss of a node."""
-    if broker.startswith(("amqp", "pyamqp")):
-        return Queue(name, routing_key=name, durable=True, queue_arguments={"x-queue-type": "quorum"})
-    return Queue(name, routing_key=name)
+def declared_queues(settings: Settings) -> dict[str, Queue]:
+    """The declaration of each queue.
+
+    RabbitMQ's carry the key prefix in their names, so that two systems can share a server (on Redis the
+    transport puts it before every key), and are quorum queues, which survive the loss of a node.
+    """
+    if is_redis(settings):
+        return {name: Queue(name, routing_key=name) for name in QUEUE_NAMES}
+    names = {name: f"{settings.key_prefix}{name}" for name in QUEUE_NAMES}
+    return {
+        name: Queue(full_name, routing_key=full_name, queue_arguments={"x-queue-type": "quorum"})
+        for name, full_name in names.items()
+    }
+
+
+def is_redis(settings: Settings) -> bool:
+    """Whether the broker is Redis; else it is RabbitMQ."""
+    return settings.broker.startswith("redis")
 
 
 def celery_app(settings: Settings) -> Celery:
@@ -48,8 +61,8 @@ def celery_app(settings: Settings) -> Celery:
 
 def _configuration(settings: Settings) -> dict[str, Any]:
     return {
-        "task_queues": [queue(name, broker=settings.broker) for name in QUEUE_NAMES],
-        "task_default_queue": INGEST,
+        "task_queues": list(declared_queues(settings).values()),
+        "task_default_queue": declared_queues(settings)[INGEST].name,
         "task_create_missing_queues": False,
         "task_serializer": "json",
         "accept_content": ["json"],
@@ -61,6 +74,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "task_publish_retry": False,
         "worker_prefetch_multiplier": 1,
         "worker_hijack_root_logger": False,
+        "worker_redirect_stdouts": False,
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,
         "broker_connection_retry_on_startup": True,
@@ -70,9 +84,12 @@ def _configuration(settings: Settings) -> dict[str, Any]:
 
 
 def _transport_options(settings: Settings) -> dict[str, Any]:
-    if not settings.broker.startswith("redis"):
-        return {"confirm_publish": True}
+    # A publish on a broker that is away fails soon: the relay tries again, and says so.
+    soon = {"max_retries": 1, "interval_start": 0.1, "interval_step": 0.1, "interval_max": 0.2}
+    if not is_redis(settings):
+        return {**soon, "confirm_publish": True}
     return {
+        **soon,
         "global_keyprefix": settings.key_prefix,
         "visibility_timeout": settings.visibility_timeout_s,
         # kombu's own sweep of unacknowledged messages runs every 100 s where these are not set.

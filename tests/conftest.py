@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 import redis
+from kombu import Connection
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
@@ -40,6 +41,29 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with embedded_redis(tmp_path_factory.mktemp("redis")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_url() -> str:
+    """URL of a RabbitMQ server: LINKNER_TEST_RABBITMQ_URL, else the one on its standard port, if it answers.
+
+    RabbitMQ comes as no wheel, so without the variable and without a server these tests are skipped.
+    """
+    given = os.environ.get("LINKNER_TEST_RABBITMQ_URL")
+    url = given or "amqp://guest:guest@127.0.0.1:5672//"
+    if not given:
+        try:
+            with Connection(url, connect_timeout=2) as connection:
+                connection.connect()
+        except OSError:
+            pytest.skip("no RabbitMQ answers on its standard port; LINKNER_TEST_RABBITMQ_URL names another")
+    return url
+
+
+@pytest.fixture(params=["redis", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest) -> str:
+    """URL of a message broker: a test that takes it runs on both kinds."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ from sqlalchemy import Engine
 
 from broker.limiter import RedisLimiter
 from broker.publisher import Publisher
-from broker.queues import AGGREGATE, CLASSIFY, INGEST, RECOGNISE, celery_app
+from broker.queues import AGGREGATE, CLASSIFY, INGEST, QUEUE_NAMES, RECOGNISE, celery_app, declared_queues
 from broker.redis_client import connect as connect_redis
 from broker.settings import Settings
 from linkner.detection import Detector
+from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
@@ -57,7 +58,16 @@ def slots(settings: Settings, queues: Sequence[str]) -> int:
 
 
 def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
-    """A Celery application with the handlers of these queues."""
+    """A Celery application with the handlers of these queues.
+
+    Raises:
+        ConfigurationError: for an unknown queue or a missing setting.
+    """
+    unknown = [queue for queue in queues if queue not in QUEUE_NAMES]
+    if unknown:
+        raise ConfigurationError(
+            "unknown queue", expected=f"some of {', '.join(QUEUE_NAMES)}", got=", ".join(unknown)
+        )
     app = celery_app(settings)
     store = PostgresStore(engine(settings, connections=slots(settings, queues)))
     if INGEST in queues:
@@ -108,11 +118,16 @@ def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
     )
 
 
+def publisher(settings: Settings) -> Publisher:
+    """The sending side of the queues."""
+    return Publisher(celery_app(settings), declared_queues(settings))
+
+
 def relay(settings: Settings) -> Relay:
     """The relay over the three queues that it feeds."""
     return Relay(
         outbox=PostgresOutbox(engine(settings, connections=2)),
-        queues=Publisher(celery_app(settings)),
+        queues=publisher(settings),
         lanes=[
             Lane(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
             Lane(stage="classify", chunk=1, depth=settings.classify_depth),

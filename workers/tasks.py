@@ -43,4 +43,4 @@ def _register(app: Celery, queue: str, handle: Callable[[object], object]) -> No
         else:
             log.debug("action=done queue=%s outcome=%s", queue, outcome)
 
-    app.task(run, name=task_name(queue))
+    app.task(run, name=task_name(queue), shared=False)

@@ -5,25 +5,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from linkner.errors import UnavailableError
+from tests.support.waiting import wait_until
 from workers.stack.supervisor import Role, Supervisor
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)")
-
-
-def wait_for(condition: Callable[[], bool], *, within_s: float = 15.0) -> bool:
-    give_up = time.monotonic() + within_s
-    while time.monotonic() < give_up:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def alive(pid: int) -> bool:
@@ -40,7 +30,7 @@ def test_a_killed_process_is_started_again_and_stop_ends_all(tmp_path: Path) -> 
     try:
         first = supervisor.pids()
         os.kill(first["one"], signal.SIGKILL)
-        assert wait_for(lambda: supervisor.pids()["one"] != first["one"])
+        assert wait_until(lambda: supervisor.pids()["one"] != first["one"])
         second = supervisor.pids()
         assert second["two"] == first["two"]
         assert supervisor.restarts() == {"one": 1, "two": 0}
@@ -79,4 +69,4 @@ def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert wait_for(lambda: not alive(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")
+    assert wait_until(lambda: not alive(child) or Path(f"/proc/{child}/stat").read_text().split()[2] == "Z")

@@ -61,10 +61,15 @@ def worker(
     Examples: `linkner worker classify` is one LLM caller; `linkner worker ingest aggregate` does both.
     """
     from broker.settings import load_settings
-    from workers.worker import run_worker
+    from broker.worker import consume
+    from workers.bootstrap import slots, worker_app
 
     _log(log_level)
-    raise typer.Exit(run_worker(queues, settings=load_settings(), log_level=log_level))
+    settings = load_settings()
+    app = worker_app(settings, queues)
+    raise typer.Exit(
+        consume(app, queues, settings=settings, slots=slots(settings, queues), log_level=log_level)
+    )
 
 
 def migrate() -> None:
@@ -80,5 +85,8 @@ def migrate() -> None:
 
 def _log(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    for noisy in ("httpx", "httpcore", "openai", "celery.redirected"):
+    # One line a call or a task is too much at full speed; what fails is logged by the tasks themselves.
+    for noisy in ("httpx", "httpcore", "openai", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It warns, queue by queue, that Celery's ETA would not work; nothing here uses one.
+    logging.getLogger("kombu.transport.native_delayed_delivery").setLevel(logging.ERROR)

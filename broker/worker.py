@@ -1,0 +1,34 @@
+"""Running a worker process: Celery with a thread pool, until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Sequence
+
+from celery import Celery
+
+from broker.queues import declared_queues
+from broker.settings import Settings
+
+
+def consume(
+    app: Celery, queues: Sequence[str], *, settings: Settings, slots: int, log_level: str = "INFO"
+) -> int:
+    """Run the application's tasks on these queues; on SIGTERM finish what is in hand; the exit code.
+
+    Threads, not processes: the work is waiting for sockets, and one process shares its connection pools.
+    """
+    worker = app.Worker(
+        pool="threads",
+        concurrency=slots,
+        queues=[declared_queues(settings)[queue].name for queue in queues],
+        hostname=f"{'-'.join(queues)}-{os.getpid()}@{socket.gethostname()}",
+        loglevel=log_level,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+        quiet=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)

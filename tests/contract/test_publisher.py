@@ -1,0 +1,109 @@
+"""Publishing and queue depth, over Redis and RabbitMQ, and a worker that takes what was published."""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker.publisher import Publisher
+from broker.queues import CLASSIFY, RECOGNISE, celery_app, declared_queues
+from broker.settings import Settings
+from linkner.errors import ConfigurationError, UnavailableError
+from tests.contract.recording_worker import UNLUCKY
+from tests.support.waiting import wait_until
+from workers.stack.guarded import GuardedProcess
+
+
+@pytest.fixture
+def settings(broker_url: str) -> Iterator[Settings]:
+    settings = Settings(broker_url=broker_url, key_prefix=f"test-{uuid.uuid4().hex[:12]}:")
+    yield settings
+    with celery_app(settings).connection_for_write() as connection:
+        for queue in declared_queues(settings).values():
+            bound = queue(connection.default_channel)
+            bound.delete()
+
+
+@pytest.fixture
+def publisher(settings: Settings) -> Iterator[Publisher]:
+    publisher = Publisher(celery_app(settings), declared_queues(settings))
+    yield publisher
+    publisher.close()
+
+
+def test_depth_counts_waiting_messages_of_one_queue(publisher: Publisher) -> None:
+    assert publisher.depth(RECOGNISE) == 0
+    publisher.send(RECOGNISE, [1, 2, 3])
+    publisher.send(RECOGNISE, [4])
+    publisher.send(CLASSIFY, [7])
+    assert (publisher.depth(RECOGNISE), publisher.depth(CLASSIFY)) == (2, 1)
+
+
+def test_two_systems_on_one_server_do_not_mix(publisher: Publisher, settings: Settings) -> None:
+    other_settings = settings.model_copy(update={"key_prefix": f"other-{uuid.uuid4().hex[:12]}:"})
+    other = Publisher(celery_app(other_settings), declared_queues(other_settings))
+    publisher.send(RECOGNISE, [1])
+    assert other.depth(RECOGNISE) == 0
+    other.close()
+
+
+def test_a_worker_takes_each_message_once(publisher: Publisher, settings: Settings, tmp_path: Path) -> None:
+    publisher.send(CLASSIFY, [1])
+    publisher.send(CLASSIFY, [2, 3])
+    publisher.send_posts([{"text": "hello"}])
+    output = what_a_worker_prints(settings, tmp_path, until=3)
+    assert sorted(line for line in output if line.startswith("received")) == [
+        "received (1,)",
+        "received (2, 3)",
+        "received [{'text': 'hello'}]",
+    ]
+    assert publisher.depth(CLASSIFY) == 0
+
+
+def test_a_message_that_cannot_be_read_or_handled_stops_nothing(
+    publisher: Publisher, settings: Settings, tmp_path: Path
+) -> None:
+    publisher._publish(CLASSIFY, {"v": 99, "ids": [5]})
+    publisher.send(CLASSIFY, [UNLUCKY])
+    publisher.send(CLASSIFY, [2])
+    output = "\n".join(what_a_worker_prints(settings, tmp_path, until=1))
+    assert "action=unreadable queue=classify error=unknown message version; expected 1; got 99" in output
+    assert "action=failed queue=classify error=the store is away" in output
+    assert "received (2,)" in output
+
+
+def test_a_broker_that_is_away_is_unavailable() -> None:
+    settings = Settings(broker_url="redis+socket:///nowhere/redis.sock")
+    publisher = Publisher(celery_app(settings), declared_queues(settings))
+    with pytest.raises(UnavailableError, match="message broker"):
+        publisher.send(RECOGNISE, [1])
+    with pytest.raises(UnavailableError, match="message broker"):
+        publisher.depth(RECOGNISE)
+
+
+def test_no_broker_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="LINKNER_BROKER_URL"):
+        celery_app(Settings())
+
+
+def test_only_json_is_ever_accepted(settings: Settings) -> None:
+    configuration = celery_app(settings).conf
+    assert configuration.accept_content == ["json"]
+    assert configuration.task_serializer == "json"
+
+
+def what_a_worker_prints(settings: Settings, folder: Path, *, until: int) -> list[str]:
+    """Run a worker until it has received that many messages, then stop it in good order."""
+    log = folder / "worker.log"
+    process = GuardedProcess(
+        [sys.executable, "-m", "tests.contract.recording_worker"],
+        log=log,
+        env={**os.environ, "LINKNER_BROKER_URL": settings.broker, "LINKNER_KEY_PREFIX": settings.key_prefix},
+    )
+    assert wait_until(lambda: log.read_text().count("received ") >= until, within_s=30), log.read_text()
+    process.stop(within_s=20)
+    assert process.returncode() == 0, log.read_text()
+    return log.read_text().splitlines()

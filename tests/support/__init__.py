@@ -1,0 +1,1 @@
+"""What several tests share that is neither a fixture nor a fake."""
