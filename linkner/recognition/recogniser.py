@@ -1,0 +1,170 @@
+"""The recogniser: texts in, named entities with their uncertainty out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from linkner.errors import ConfigurationError
+from linkner.recognition import checkpoint
+from linkner.recognition.checkpoint import ModelConfig
+from linkner.recognition.decoding import Limits, assemble, owned_spans, select
+from linkner.recognition.encoder import load_tokeniser
+from linkner.recognition.features import Batch, Vectoriser, Window, by_token_budget
+from linkner.recognition.spanner import SpanNer
+from linkner.recognition.uncertainty import estimate
+from linkner.spans import Recognition, ScoredSpan
+from linkner.text import to_text, words
+
+DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "wnut17"
+"""The checkpoint that comes with LinkNER."""
+
+_TOKEN_BUDGET = {"cpu": 4_096, "cuda": 65_536}
+_DROPOUT_SEED = 0
+
+
+class Recogniser:
+    """A trained model ready to label texts. The same input gives the same output; no state is kept.
+
+    Args:
+        model: it is moved to `device` and put into the mode that it is to run in.
+        config: the model's configuration.
+        vectoriser: for the model's encoder.
+        device: where to run, `cpu` or `cuda`; CUDA where there is one by default.
+        half: run the encoder in bfloat16; by default where the device computes in it.
+    """
+
+    def __init__(
+        self,
+        model: SpanNer,
+        config: ModelConfig,
+        vectoriser: Vectoriser,
+        *,
+        device: str | None = None,
+        half: bool | None = None,
+    ) -> None:
+        self.config = config
+        self._device = resolve_device(device)
+        self._half = computes_in_bfloat16(self._device) if half is None else half
+        sampling = config.uncertainty == "mc-dropout"
+        self._model = model.to(self._device).train(sampling)  # train: with dropout, and nothing else
+        self._vectoriser = vectoriser
+
+    @classmethod
+    def from_pretrained(
+        cls, path: str | Path | None = None, *, device: str | None = None, half: bool | None = None
+    ) -> Recogniser:
+        """The recogniser of a checkpoint folder, by default the one that comes with LinkNER.
+
+        Raises:
+            CheckpointError: the checkpoint cannot be read.
+            ConfigurationError: its encoder or the device is not there.
+        """
+        model, config, digest = checkpoint.load(Path(path) if path is not None else DEFAULT_CHECKPOINT)
+        vectoriser = Vectoriser(
+            load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
+        )
+        return cls(
+            model, replace(config, name=f"{config.name}-{digest[:8]}"), vectoriser, device=device, half=half
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name with the beginning of its weights' SHA-256, to be recorded with results."""
+        return self.config.name
+
+    @property
+    def label_set(self) -> str:
+        """The name of the label set."""
+        return self.config.label_set
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels that entities can have."""
+        return self.config.labels
+
+    def recognise(
+        self, texts: Sequence[str], *, floor: float = 0.02, max_plausible: int = 16
+    ) -> list[Recognition]:
+        """One recognition for each text, in order; offsets are code points of the text.
+
+        Args:
+            texts: of any length and content; a text without words has no spans.
+            floor: least entity probability of a plausible span.
+            max_plausible: most plausible spans of one text.
+        """
+        offsets = [words(text) for text in texts]
+        sentences = [[word.of(text) for word in spans] for text, spans in zip(texts, offsets, strict=True)]
+        recognitions = self.recognise_words(sentences, floor=floor, max_plausible=max_plausible)
+
+        def in_text(spans: tuple[ScoredSpan, ...], index: int) -> tuple[ScoredSpan, ...]:
+            return tuple(replace(scored, span=to_text(offsets[index], scored.span)) for scored in spans)
+
+        return [
+            Recognition(entities=in_text(found.entities, index), plausible=in_text(found.plausible, index))
+            for index, found in enumerate(recognitions)
+        ]
+
+    def recognise_words(
+        self, sentences: Sequence[Sequence[str]], *, floor: float = 0.02, max_plausible: int = 16
+    ) -> list[Recognition]:
+        """The same for texts already split into words; offsets are words of the sentence."""
+        limits = Limits(floor=floor, most=max_plausible)
+        windows = list(self._vectoriser.windows(sentences))
+        found: list[tuple[int, ScoredSpan]] = []
+        with torch.inference_mode():
+            for batch in by_token_budget(windows, budget=_TOKEN_BUDGET[self._device.type]):
+                found.extend(self._recognise_batch(batch, limits))
+        return assemble(found, count=len(sentences), limits=limits)
+
+    def _recognise_batch(self, windows: list[Window], limits: Limits) -> list[tuple[int, ScoredSpan]]:
+        batch = self._vectoriser.collate(windows).to(self._device)
+        logits = torch.stack(list(self._passes(batch)))
+        probabilities, uncertainty = estimate(
+            logits, method=self.config.uncertainty, activation=self.config.activation
+        )
+        return select(
+            probabilities,
+            uncertainty,
+            mask=owned_spans(batch.span_mask(self.config.max_span_length), windows),
+            windows=windows,
+            labels=self.config.labels,
+            limits=limits,
+        )
+
+    def _passes(self, batch: Batch) -> Iterator[Tensor]:
+        """The logits of one pass, or of several with dropout, whose draws are the same for the same batch."""
+        if self.config.uncertainty != "mc-dropout":
+            yield self._model(batch, half=self._half)
+            return
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(_DROPOUT_SEED)
+            for _ in range(self.config.passes):
+                yield self._model(batch, half=self._half)
+
+
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is faster than fp32 there: any recent GPU, or a CPU with AVX512-BF16 or AMX."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def resolve_device(name: str | None) -> torch.device:
+    """The named device; CUDA where there is one, else the CPU, for None.
+
+    Raises:
+        ConfigurationError: it is not there, or LinkNER does not run on it.
+    """
+    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if device.type not in _TOKEN_BUDGET or (device.type == "cuda" and not torch.cuda.is_available()):
+        raise ConfigurationError(
+            "no such device", expected="cpu, or cuda where there is a GPU", got=str(name)
+        )
+    return device

@@ -1,0 +1,176 @@
+"""The training loop of one worker. It knows nothing of Ray: a single process can run it as it is."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from linkner.conll import Sentence
+from linkner.errors import CheckpointError
+from linkner.recognition import checkpoint
+from linkner.recognition.checkpoint import ModelConfig
+from linkner.recognition.encoder import load_tokeniser
+from linkner.recognition.features import Vectoriser
+from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
+from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
+from linkner.scoring import Scores
+from trainer.datasets import Example, as_post, batches, examples, tensors
+from trainer.evaluation import evaluate
+from trainer.recipe import Progress, Recipe
+
+_REPORT_EVERY = 10  # steps
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """This worker among `workers`, and how its model is wrapped to share gradients with theirs."""
+
+    rank: int = 0
+    workers: int = 1
+    wrap: Callable[[nn.Module], nn.Module] = lambda model: model
+
+
+ALONE = Place()
+
+
+def train_model(
+    *,
+    config: ModelConfig,
+    recipe: Recipe,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence],
+    output: Path,
+    report: Callable[[Progress], None],
+    place: Place = ALONE,
+) -> float:
+    """Train one model; worker 0 writes the weights of the epoch with the best dev F1 to `output`.
+
+    All workers draw the same random order, of which each takes every n-th batch, and all evaluate on dev, so
+    that they stop together.
+
+    Returns:
+        The best dev F1, in [0, 1].
+
+    Raises:
+        InputError: the data has a label that the model lacks.
+        ConfigurationError: the encoder or the device is not there, or does not fit.
+        CheckpointError: training diverged.
+    """
+    loop = _Loop(config, recipe, train, place)
+    best, since = -1.0, 0
+    for epoch in range(1, recipe.epochs + 1):
+        loss = loop.run_epoch(epoch, report)
+        scores = loop.evaluate(dev)
+        better = scores.micro.f1 > best
+        best, since = max(best, scores.micro.f1), 0 if better else since + 1
+        if place.rank == 0:
+            if better:
+                checkpoint.save(output, loop.model, config)
+            report(Progress(epoch, loop.step, loop.steps, loss, dev=scores, best=better))
+        if since == recipe.patience:
+            break
+    return best
+
+
+class _Loop:
+    """A model, its data and its optimiser, epoch by epoch."""
+
+    def __init__(self, config: ModelConfig, recipe: Recipe, train: Sequence[Sentence], place: Place) -> None:
+        torch.manual_seed(recipe.seed)
+        self._rng = random.Random(recipe.seed)
+        self._config, self._recipe, self._train, self._place = config, recipe, train, place
+        self._device = resolve_device(recipe.device)
+        self._half = computes_in_bfloat16(self._device) if recipe.half is None else recipe.half
+        self._vectoriser = Vectoriser(
+            load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
+        )
+        self.model = checkpoint.build(config).to(self._device)
+        self._wrapped = place.wrap(self.model)
+        torch.manual_seed(recipe.seed + place.rank)  # the same weights everywhere, but not the same dropout
+        self._parameters = [value for value in self.model.parameters() if value.requires_grad]
+        self.step = 0
+        self.steps = recipe.epochs * len(self._batches())
+        self._optimiser = _optimiser(self.model, recipe)
+        self._schedule = torch.optim.lr_scheduler.LambdaLR(
+            self._optimiser, lambda step: _rate(step / self.steps, recipe.warmup)
+        )
+
+    def run_epoch(self, epoch: int, report: Callable[[Progress], None]) -> float:
+        """One pass over the training data; the mean loss."""
+        self.model.train()
+        progress = min(1.0, (epoch - 1) / self._recipe.penalty_epochs)
+        weight = annealed(self._recipe.penalty, progress=progress)
+        total = 0.0
+        mine = self._batches()
+        for count, items in enumerate(mine, start=1):
+            total += self._learn(items, Balance(divergence=weight, uncertainty=weight))
+            self.step += 1
+            if self._place.rank == 0 and count % _REPORT_EVERY == 0:
+                report(Progress(epoch, self.step, self.steps, total / count))
+        return total / len(mine)
+
+    def evaluate(self, dev: Sequence[Sentence]) -> Scores:
+        """The scores of the model as it is now."""
+        recogniser = Recogniser(
+            self.model, self._config, self._vectoriser, device=self._device.type, half=self._half
+        )
+        return evaluate(recogniser, dev)
+
+    def _batches(self) -> list[list[Example]]:
+        """This worker's batches of one epoch; every worker has equally many."""
+        share = self._recipe.post_share
+        sentences = [as_post(one) if self._rng.random() < share else one for one in self._train]
+        items = examples(
+            sentences,
+            self._vectoriser,
+            labels=self._config.labels,
+            max_span_length=self._config.max_span_length,
+        )
+        made = batches(items, size=self._recipe.batch_size, rng=self._rng)
+        even = max(len(made) // self._place.workers, 1)
+        return made[self._place.rank :: self._place.workers][:even]
+
+    def _learn(self, items: list[Example], balance: Balance) -> float:
+        batch, targets, mask = tensors(items, self._vectoriser, max_span_length=self._config.max_span_length)
+        logits = self._wrapped(batch.to(self._device), half=self._half)
+        mask = mask.to(self._device)
+        loss = self._loss(logits[mask], targets.to(self._device)[mask], balance)
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip)
+        self._optimiser.step()
+        self._schedule.step()
+        value = float(loss.detach())
+        if value != value:
+            raise CheckpointError(
+                "training diverged: the loss is not a number", hint="lower the learning rate"
+            )
+        return value
+
+    def _loss(self, logits: Tensor, targets: Tensor, balance: Balance) -> Tensor:
+        if self._recipe.loss == "e-ner":
+            return e_ner(logits, targets, activation=self._config.activation, balance=balance)
+        return cross_entropy(logits, targets)
+
+
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW with one learning rate for the encoder and one for the rest."""
+    trained = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    encoder = [value for name, value in trained if name.startswith("encoder.")]
+    rest = [value for name, value in trained if not name.startswith("encoder.")]
+    return torch.optim.AdamW(
+        [{"params": encoder, "lr": recipe.learning_rate}, {"params": rest, "lr": recipe.head_learning_rate}],
+        weight_decay=recipe.weight_decay,
+    )
+
+
+def _rate(progress: float, warmup: float) -> float:
+    """The share of the learning rate at `progress` in [0, 1] of the run."""
+    if progress < warmup:
+        return progress / warmup
+    return max(0.0, (1.0 - progress) / (1.0 - warmup))

