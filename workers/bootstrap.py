@@ -1,16 +1,19 @@
-"""The composition root: the one place where adapters are built from settings and handed to handlers."""
+"""The composition root: the one place where adapters are built from settings and handed to handlers.
+
+What only one role needs is imported where that role is built: an LLM caller loads no web framework, and only
+an LLM caller loads the LLM's client.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from celery import Celery
 from sqlalchemy import Engine
 
-from broker.limiter import RedisLimiter
 from broker.publisher import Publisher
 from broker.queues import AGGREGATE, CLASSIFY, INGEST, QUEUE_NAMES, RECOGNISE, celery_app, declared_queues
-from broker.redis_client import connect as connect_redis
 from broker.settings import Settings
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
@@ -22,13 +25,14 @@ from workers.handlers.ingest import IngestPosts
 from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import Lane, Relay
-from workers.llm_client import OpenAiLlm
-from workers.recogniser_client import HttpRecogniser
 from workers.store.database import connect as connect_postgres
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 from workers.tasks import register_ids_task, register_posts_task
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 NO_LLM = "no-llm"
 """The reason on candidates that were not asked about because no LLM is configured."""
@@ -83,6 +87,8 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
 
 
 def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
+    from workers.recogniser_client import HttpRecogniser
+
     return RecogniseDocuments(
         store=store,
         recogniser=HttpRecogniser(settings.recogniser_url, timeout_s=settings.recognise_timeout_s),
@@ -95,6 +101,10 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
 
 
 def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
+    from broker.limiter import RedisLimiter
+    from broker.redis_client import connect as connect_redis
+    from workers.llm_client import OpenAiLlm
+
     settings.require("llm_base_url", "redis_url")
     return ClassifyQuestion(
         store=store,
@@ -140,6 +150,15 @@ def relay(settings: Settings) -> Relay:
     )
 
 
-def reader(settings: Settings) -> PostgresReader:
-    """The read side, for the gateway."""
-    return PostgresReader(engine(settings, connections=8))
+def gateway_app(settings: Settings) -> FastAPI:
+    """The HTTP front door."""
+    from workers.gateway.app import create_app
+
+    connections = engine(settings, connections=16)
+    return create_app(
+        store=PostgresStore(connections),
+        reader=PostgresReader(connections),
+        settings=settings,
+        queues=publisher(settings),
+        clock=SystemClock(),
+    )

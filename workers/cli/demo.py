@@ -82,7 +82,7 @@ def _shape(*, posts: Path, replies: Path | None, model: Path | None, callers: in
         llm_callers=callers,
         model=model,
         replay=(posts.resolve(), replies.resolve()) if replies else None,
-        replay_options=("--latency-median", "0.2", "--latency-p99", "1.0"),
+        replay_options=("--latency-median-s", "0.2", "--latency-p99-s", "1.0"),
     )
 
 

@@ -8,11 +8,10 @@ from typing import Literal
 from linkner.classification import ask_about, parse_answer
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
-from workers.ports import Answer, ClaimedQuestion, Clock, Limiter, Llm, Reply, Store
+from workers.ports import ATTEMPTS_EXHAUSTED, Answer, ClaimedQuestion, Clock, Limiter, Llm, Reply, Store
 
 LLM_REFUSED = "llm-refused"
 UNREADABLE = "unreadable-answer"
-EXHAUSTED = "attempts-exhausted"
 
 Outcome = Literal["answered", "released", "ended", "skipped", "stale"]
 
@@ -85,7 +84,7 @@ class ClassifyQuestion:
         if error.retry_after_s is not None:
             return self._release(claim, delay_s=error.retry_after_s, error=None)
         if claim.attempts >= self.max_attempts:
-            return self._end(claim, reason=EXHAUSTED, error=str(error))
+            return self._end(claim, reason=ATTEMPTS_EXHAUSTED, error=str(error))
         return self._release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))
 
     def _unreadable(self, claim: ClaimedQuestion, reply: Reply) -> Outcome:

@@ -1,0 +1,168 @@
+"""One question over fakes: what each reply, failure and wait makes of it."""
+
+from collections import deque
+
+import pytest
+
+from linkner.errors import RejectedError, ServiceError, UnavailableError
+from linkner.labels import label_set
+from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
+from tests.fakes.clock import FakeClock
+from tests.fakes.llm import FakeLlm
+from tests.fakes.store import FakeStore
+from workers.handlers.classify import LLM_REFUSED, UNREADABLE, ClassifyQuestion
+from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
+
+SPAN = Span(0, 4)
+TEXT = "Zork is back"
+
+
+class Waits:
+    """A limiter that says these waits, in seconds, then lets everything pass."""
+
+    def __init__(self, *waits: float | ServiceError) -> None:
+        self.waits = deque(waits)
+
+    def reserve(self) -> float:
+        wait = self.waits.popleft() if self.waits else 0.0
+        if isinstance(wait, ServiceError):
+            raise wait
+        return wait
+
+
+class Scene:
+    """One document with one question about "Zork", locally a product with probability 0.6."""
+
+    def __init__(self, *, reply: str = "group", limiter: Waits | None = None) -> None:
+        self.clock = FakeClock()
+        self.store = FakeStore(self.clock)
+        self.llm = FakeLlm(answer=lambda prompt: reply)
+        (accepted,) = self.store.accept([NewDocument("test", "1", TEXT)])
+        self.document_id = accepted.document_id
+        scored = ScoredSpan(SPAN, "product", 0.6, 0.4, {OUTSIDE: 0.4, "product": 0.6})
+        self.store.record_recognised(
+            [Recognised(self.document_id, "m", Recognition((scored,), ()), ((scored,),))]
+        )
+        self.question_id = self.published()[0]
+        self.handle = ClassifyQuestion(
+            store=self.store,
+            llm=self.llm,
+            limiter=limiter or Waits(),
+            label_set=label_set("wnut17"),
+            clock=self.clock,
+            lease_s=40.0,
+            max_attempts=5,
+            max_wait_s=2.0,
+        )
+
+    def published(self) -> list[int]:
+        ids: list[int] = []
+        self.store.publish_due("classify", limit=10, send=ids.extend)
+        return ids
+
+    def run(self) -> str:
+        return self.handle(self.question_id)
+
+    def run_until_ended(self) -> list[str]:
+        """Let the relay publish it again, however late, until it has ended."""
+        outcomes = [self.run()]
+        while outcomes[-1] == "released" and len(outcomes) < 50:
+            self.clock.sleep(3600)
+            assert self.published() == [self.question_id]
+            outcomes.append(self.run())
+        return outcomes
+
+    @property
+    def reasons(self) -> dict[str, int]:
+        return dict(self.store.counts().dead_reasons)
+
+
+def test_an_answer_is_recorded_and_the_document_is_ready_to_join() -> None:
+    scene = Scene(reply="The entity type is **group**.")
+    assert scene.run() == "answered"
+    (joinable,) = scene.store.joinable([scene.document_id])
+    assert dict(joinable.answers) == {SPAN: "group"}
+
+
+def test_non_entity_is_an_answer() -> None:
+    scene = Scene(reply="Non-entity")
+    assert scene.run() == "answered"
+    (joinable,) = scene.store.joinable([scene.document_id])
+    assert dict(joinable.answers) == {SPAN: OUTSIDE}
+
+
+def test_a_repeated_message_asks_nothing() -> None:
+    scene = Scene()
+    assert [scene.run(), scene.run()] == ["answered", "skipped"]
+    assert len(scene.llm.asked) == 1
+
+
+def test_a_question_that_another_caller_holds_is_left_alone() -> None:
+    scene = Scene()
+    assert scene.store.claim(scene.question_id, lease_s=40.0, max_attempts=5) is not None
+    assert scene.run() == "skipped"
+    assert not scene.llm.asked
+
+
+def test_an_answer_after_the_lease_was_taken_over_is_dropped() -> None:
+    scene = Scene()
+
+    def slow_reply(prompt: object) -> str:
+        scene.clock.sleep(41.0)
+        assert scene.store.claim(scene.question_id, lease_s=40.0, max_attempts=5) is not None
+        return "group"
+
+    scene.llm.answer = slow_reply
+    assert scene.run() == "stale"
+    assert scene.store.counts().questions.get("answered", 0) == 0
+
+
+def test_short_waits_are_waited_and_long_ones_given_back_without_counting() -> None:
+    scene = Scene(limiter=Waits(0.5, 1.0, 30.0))
+    assert scene.run() == "released"
+    assert scene.clock.slept == [0.5, 1.0]
+    assert not scene.llm.asked
+    assert scene.published() == []
+    scene.clock.sleep(30.0)
+    assert scene.published() == [scene.question_id]
+    claim = scene.store.claim(scene.question_id, lease_s=40.0, max_attempts=5)
+    assert claim is not None
+    assert claim.attempts == 1
+
+
+def test_a_limiter_that_is_away_fails_closed() -> None:
+    scene = Scene(limiter=Waits(UnavailableError("redis is away")))
+    with pytest.raises(UnavailableError):
+        scene.run()
+    assert not scene.llm.asked
+    scene.clock.sleep(5.0)
+    assert scene.published() == [scene.question_id]
+
+
+def test_an_llm_that_stays_away_is_given_up_after_the_attempts() -> None:
+    scene = Scene()
+    scene.llm.failures = deque([UnavailableError("HTTP 500")] * 100)
+    assert scene.run_until_ended() == ["released"] * 4 + ["ended"]
+    assert scene.reasons == {ATTEMPTS_EXHAUSTED: 1}
+    assert len(scene.llm.asked) == 5
+
+
+def test_being_told_when_to_come_back_is_no_attempt() -> None:
+    scene = Scene()
+    scene.llm.failures = deque([UnavailableError("HTTP 429", retry_after_s=7.0)] * 20)
+    outcomes = scene.run_until_ended()
+    assert outcomes == ["released"] * 20 + ["answered"]
+
+
+def test_a_refused_question_ends_at_once() -> None:
+    scene = Scene()
+    scene.llm.failures = deque([RejectedError("HTTP 400")])
+    assert scene.run_until_ended() == ["ended"]
+    assert scene.reasons == {LLM_REFUSED: 1}
+
+
+def test_an_answer_off_the_list_is_asked_for_once_more() -> None:
+    scene = Scene(reply="a delicious pancake")
+    assert scene.run_until_ended() == ["released", "ended"]
+    assert scene.reasons == {UNREADABLE: 1}
+    assert len(scene.llm.asked) == 2

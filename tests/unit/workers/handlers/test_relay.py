@@ -1,0 +1,95 @@
+"""The relay over fakes: bounded queues, sweeping in time, waiting where there is nothing to do."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from linkner.errors import UnavailableError
+from tests.fakes.clock import FakeClock
+from tests.fakes.store import FakeStore
+from workers.handlers.relay import Lane, Relay
+from workers.ports import NewDocument, Stage
+
+
+class FakeQueues:
+    """Queues in memory that can be told to be away."""
+
+    def __init__(self) -> None:
+        self.messages: dict[str, list[list[int]]] = {"recognise": [], "classify": [], "aggregate": []}
+        self.away = False
+
+    def send(self, stage: Stage, ids: Sequence[int]) -> None:
+        if self.away:
+            raise UnavailableError("the broker is away")
+        self.messages[stage].append(list(ids))
+
+    def depth(self, stage: Stage) -> int:
+        return len(self.messages[stage])
+
+
+class Scene:
+    def __init__(self, *, documents: int) -> None:
+        self.clock = FakeClock()
+        self.store = FakeStore(self.clock)
+        self.queues = FakeQueues()
+        self.store.accept([NewDocument("test", str(number), "text") for number in range(documents)])
+        self.relay = Relay(
+            outbox=self.store,
+            queues=self.queues,
+            lanes=[Lane(stage="recognise", chunk=4, depth=2)],
+            clock=self.clock,
+            republish_after_s=60.0,
+            deadline_s=3600.0,
+            poll_s=1.0,
+        )
+
+    def sent(self) -> list[list[int]]:
+        return self.queues.messages["recognise"]
+
+
+def test_due_ids_are_sent_in_chunks_and_only_once() -> None:
+    scene = Scene(documents=6)
+    scene.relay.step()
+    scene.relay.step()
+    assert scene.sent() == [[1, 2, 3, 4], [5, 6]]
+
+
+def test_a_queue_never_holds_more_than_its_depth() -> None:
+    scene = Scene(documents=100)
+    for _ in range(5):
+        scene.relay.step()
+    assert scene.sent() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+    scene.sent().pop(0)
+    scene.relay.step()
+    assert scene.sent() == [[5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+def test_a_broker_that_is_away_loses_nothing() -> None:
+    scene = Scene(documents=3)
+    scene.queues.away = True
+    with pytest.raises(UnavailableError):
+        scene.relay.step()
+    scene.queues.away = False
+    scene.relay.step()
+    assert scene.sent() == [[1, 2, 3]]
+
+
+def test_a_message_that_the_broker_lost_is_sent_again() -> None:
+    scene = Scene(documents=1)
+    scene.relay.step()
+    scene.sent().clear()
+    scene.clock.sleep(61.0)
+    scene.relay.step()
+    assert scene.sent() == [[1]]
+
+
+def test_with_nothing_due_the_relay_waits_and_with_a_full_queue_only_briefly() -> None:
+    idle = Scene(documents=0)
+    idle.store.wait(timeout_s=0)
+    idle.relay.step()
+    assert idle.clock.slept == [1.0]
+    full = Scene(documents=20)
+    full.relay.step()
+    full.store.wait(timeout_s=0)
+    full.relay.step()
+    assert full.clock.slept == [0.05]
