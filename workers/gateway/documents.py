@@ -2,63 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
 from workers.gateway.problems import ErrorBody, Problem, Refusal
-from workers.ports import DocumentView, EntityView, Reader
+from workers.gateway.wire import Document, FeedEntry, FeedPage
+from workers.ports import DocumentView, Reader
 
 MAX_ID = 2**63 - 1  # PostgreSQL's bigint
 MAX_PAGE = 1_000
 
 Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 Name = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document with its entities; offsets are half-open, in Unicode code points of `text`.
-
-    `status`: `accepted` (nothing known yet), `provisional` (the local model's entities) or `final`.
-    """
-
-    id: int
-    source: str
-    external_id: str
-    text: str
-    created_at: datetime | None
-    metadata: Mapping[str, Any]
-    accepted_at: datetime
-    completed_at: datetime | None
-    status: Literal["accepted", "provisional", "final"]
-    revision: int
-    reason: str | None
-    entities: tuple[EntityView, ...]
-
-    @classmethod
-    def of(cls, view: DocumentView) -> Document:
-        values = {field.name: getattr(view, field.name) for field in fields(view)}
-        return cls(id=values.pop("document_id"), **values)
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEntry:
-    """A finished document, and the cursor after it."""
-
-    cursor: int
-    document: Document
-
-
-@dataclass(frozen=True, slots=True)
-class FeedPage:
-    """Finished documents in commit order; ask again with `after=next`, which repeats and misses nothing."""
-
-    items: list[FeedEntry]
-    next: int
 
 
 def document_routes(reader: Reader) -> APIRouter:
@@ -86,10 +42,7 @@ def document_routes(reader: Reader) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=MAX_ID, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     ) -> FeedPage:
-        items = [
-            FeedEntry(item.cursor, Document.of(item.document))
-            for item in reader.feed(after=after, limit=limit)
-        ]
+        items = [FeedEntry.of(item) for item in reader.feed(after=after, limit=limit)]
         return FeedPage(items, next=items[-1].cursor if items else after)
 
     return router

@@ -44,10 +44,6 @@ class StateCollector(Collector):
         self._counts: Counts | None = None
         self._counted_at = 0.0
 
-    def describe(self) -> list[Metric]:
-        """Nothing: registering must not read the store."""
-        return []
-
     def collect(self) -> Iterator[Metric]:
         yield from self._store_metrics()
         if self._queues is not None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -11,33 +9,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from linkner.errors import UnavailableError
 from workers.gateway.metrics import GatewayMetrics, queue_depths
 from workers.gateway.problems import ErrorBody
+from workers.gateway.wire import Readiness, Status
 from workers.ports import Queues, Reader
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """`store` and `broker` are `ok`, or say why not; `broker` is `unused` where the gateway has none."""
-
-    ready: bool
-    store: str
-    broker: str
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """Counts by name over the whole store, and messages waiting by queue.
-
-    `queues` is empty where `broker` is not `ok`; `broker` is as in Readiness.
-    """
-
-    documents: dict[str, int]
-    questions: dict[str, int]
-    dead_reasons: dict[str, int]
-    decided_by: dict[str, int]
-    replayed: int
-    oldest_unfinished_s: float
-    queues: dict[str, int]
-    broker: str
 
 
 def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetrics) -> APIRouter:
@@ -68,7 +41,7 @@ def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetr
     )
     def status() -> Status:
         broker, depths = _broker_state(queues)
-        return Status(**asdict(reader.counts()), queues=depths, broker=broker)
+        return Status.of(reader.counts(), queues=depths, broker=broker)
 
     @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
     def metrics_text() -> Response:
