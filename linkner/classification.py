@@ -13,7 +13,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from itertools import dropwhile, takewhile
 
 from linkner.errors import InputError
 from linkner.labels import LabelSet
@@ -110,15 +109,13 @@ def _option(label: str, label_set: LabelSet) -> str:
 def parse_answer(reply: str, label_set: LabelSet) -> str | None:
     """The label that a reply states, `OUTSIDE` for Non-entity, None where it states none or more than one.
 
-    A label is stated where it makes up a whole clause, but for words like "the answer is". The first
-    statement is the answer, unless the next clause states another label. In a reply that states nothing in
-    this way, the only label that is named, and not negated or doubted, is the answer. Questions are not read.
+    A label is stated where it makes up a whole clause, but for words like "the answer is". What is stated
+    before any explanation is the answer, unless it is more than one label. In a reply that states nothing,
+    the only label that is named, and not negated or doubted, is the answer. Questions are not read.
     """
     names = _names_of(label_set)
     text = names.negated.sub(" ", _normalised(reply))
-    clauses = (" ".join(clause.split()) for clause in _CLAUSE_END.split(text))
-    labels = [names.stated(clause) for clause in clauses if not _PREFACE.fullmatch(clause)]
-    found = set(takewhile(bool, dropwhile(lambda label: not label, labels)))
+    found = names.stated(" ".join(clause.split()) for clause in _CLAUSE_END.split(text))
     if not found and not _DOUBT.search(text):
         found = {names.labels[name] for name in names.proper.findall(text)}
     return found.pop() if len(found) == 1 else None
@@ -126,11 +123,11 @@ def parse_answer(reply: str, label_set: LabelSet) -> str | None:
 
 _NON_ENTITY_NAMES = ("none", "o", "outside")
 _PREFACE_WORD = (
-    r"(?:a|an|answer|as|be|best|category|choice|choose|class|classification|context|correct|entity|final|here|i|in"
-    r"|is|it|its|json|label|likely|most|my|named|of|ok|okay|option|output|probably|result|say|select|should|so|sure"
-    r"|that|the|therefore|think|this|to|type|was|would|yes|[0-9]+)"
+    r"(?:a|also|an|and|answer|as|be|best|category|choice|choose|class|classification|context|correct|entity|final"
+    r"|here|i|in|is|it|its|json|label|likely|maybe|most|my|named|of|ok|okay|option|or|output|possibly|probably"
+    r"|result|say|select|should|so|sure|that|the|therefore|think|this|to|type|was|would|yes|[0-9]+)"
 )
-_PREFACE = re.compile(rf"(?:{_PREFACE_WORD}(?: |$))*")
+_PREFACE = re.compile(rf"(?:{_PREFACE_WORD}(?: |$))*|\S+")
 _ARTICLES = r"(?:(?:a|an|any|the|be|as|of|type|kind|really|actually|necessarily|exactly) )*"
 _NOT = r"(?:not|no|isnt|arent|wasnt|doesnt|never|neither|nor|cannot|than|instead of|unlike)"
 _NOT_AN_ENTITY = re.compile(
@@ -168,13 +165,19 @@ class _Names:
 
     labels: Mapping[str, str]
     statement: re.Pattern[str]
+    every: re.Pattern[str]
     proper: re.Pattern[str]
     negated: re.Pattern[str]
 
-    def stated(self, clause: str) -> str | None:
-        """The label that makes up the clause."""
-        match = self.statement.fullmatch(clause)
-        return self.labels[match["name"]] if match else None
+    def stated(self, clauses: Iterable[str]) -> set[str]:
+        """The labels of the clauses made up of labels, from the first of them to the next one of prose."""
+        found: set[str] = set()
+        for clause in clauses:
+            if self.statement.fullmatch(clause):
+                found.update(self.labels[name] for name in self.every.findall(clause))
+            elif found and not _PREFACE.fullmatch(clause):
+                break
+        return found
 
 
 def _names_of(label_set: LabelSet) -> _Names:
@@ -196,8 +199,9 @@ def _compile_names(labels: tuple[str, ...], synonyms: tuple[tuple[str, ...], ...
     return _Names(
         labels=others | proper,
         statement=re.compile(
-            rf"(?:{_PREFACE_WORD} )*(?P<name>{every})(?: (?:entity|type|name|label|category))*"
+            rf"(?:(?:{_PREFACE_WORD} )*{every}(?: |$))+(?:(?:entity|type|name|label|category)(?: |$))*"
         ),
+        every=re.compile(rf"\b{every}\b"),
         proper=re.compile(rf"\b{_either(proper)}\b"),
         negated=re.compile(
             rf"\b{_NOT} {_ARTICLES}{every}\b"
