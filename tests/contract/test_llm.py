@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from urllib.request import urlopen
 
 import pytest
@@ -22,6 +22,7 @@ from linkner.classification import NON_ENTITY, Prompt, ask_about
 from linkner.errors import RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
+from tests.fakes.endpoint import answering, response
 from tests.fakes.llm import FakeLlm
 from workers.llm_client import MAX_REPLY_BYTES, OpenAiLlm
 from workers.ports import Llm
@@ -162,36 +163,9 @@ def test_as_many_calls_as_connections_run_at_once() -> None:
         assert time.monotonic() - start < 0.9
 
 
-@contextmanager
-def answering(write: Callable[[socket.socket], None]) -> Iterator[str]:
-    """The base URL of a server that leaves what it sends to `write`."""
-
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = listener.accept()
-                with connection, suppress(OSError):
-                    request = b""
-                    while not request.endswith(b"}"):  # closing on unread bytes would reset the connection
-                        request += connection.recv(65_536)
-                    write(connection)
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        listener.shutdown(socket.SHUT_RDWR)
-
-
-def response(body: bytes, *, status: str = "200 OK", headers: str = "") -> bytes:
-    head = (
-        f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n{headers}\r\n"
-    )
-    return head.encode() + body
-
-
 def unavailable(write: Callable[[socket.socket], None], *, match: str) -> float:
     """The seconds after which the call failed."""
-    with answering(write) as base_url, client(base_url) as llm:
+    with answering(write) as url, client(f"{url}/v1") as llm:
         start = time.monotonic()
         with pytest.raises(UnavailableError, match=match):
             llm.ask(prompt(0, 11))
@@ -244,8 +218,8 @@ def test_other_errors_are_for_good_and_quote_nothing(status: str) -> None:
     body = json.dumps({"error": {"message": f"bad key {KEY} for {POST}", "code": "no_such_thing"}}).encode()
     answer = response(body, status=status, headers="location: http://example.org/\r\n")
     with (
-        answering(lambda connection: connection.sendall(answer)) as base_url,
-        client(base_url) as llm,
+        answering(lambda connection: connection.sendall(answer)) as url,
+        client(f"{url}/v1") as llm,
         pytest.raises(RejectedError, match="no_such_thing") as caught,
     ):
         llm.ask(prompt(0, 11))
@@ -259,8 +233,8 @@ def test_other_errors_are_for_good_and_quote_nothing(status: str) -> None:
 def test_errors_that_pass_are_unavailable_with_their_retry_after(status: str) -> None:
     answer = response(b"{}", status=status, headers="retry-after: 3\r\n")
     with (
-        answering(lambda connection: connection.sendall(answer)) as base_url,
-        client(base_url) as llm,
+        answering(lambda connection: connection.sendall(answer)) as url,
+        client(f"{url}/v1") as llm,
         pytest.raises(UnavailableError) as caught,
     ):
         llm.ask(prompt(0, 11))
