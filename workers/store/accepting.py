@@ -10,7 +10,7 @@ from workers.ports import Accepted, NewDocument, StoredText
 from workers.store.sql import as_json, columns, notify
 
 # The rows come sorted by key: two transactions that insert the same keys in one order cannot deadlock.
-_INSERT = text("""
+INSERT = text("""
     INSERT INTO documents (source, external_id, text, created_at, metadata)
     SELECT source, external_id, text, created_at, metadata
     FROM unnest(
@@ -76,7 +76,7 @@ def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Ke
         for new in documents
     ]
     arrays = columns(rows, "source", "external_id", "text", "created_at", "metadata")
-    return {(row.source, row.external_id): row.id for row in connection.execute(_INSERT, arrays)}
+    return {(row.source, row.external_id): row.id for row in connection.execute(INSERT, arrays)}
 
 
 def _find(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:

@@ -46,7 +46,7 @@ _END_EXHAUSTED = text(f"""
 
 LOCK_DOCUMENT = text("SELECT id FROM documents WHERE id = :document_id FOR UPDATE")
 
-_ANSWER = text(f"""
+ANSWER = text(f"""
     UPDATE questions SET state = 'answered', ended_at = now(), lease_until = NULL WHERE {_HELD}
 """)
 
@@ -113,7 +113,7 @@ def _claimed(row: Row[tuple[object, ...]]) -> ClaimedQuestion:
 
 def record_answer(connection: Connection, claim: ClaimedQuestion, answer: Answer) -> bool:
     """See `Store.record_answer`. Labels of spans that the question did not ask about are left out."""
-    if not _end(connection, claim.document_id, _ANSWER, _held(claim)):
+    if not _end(connection, claim.document_id, ANSWER, _held(claim)):
         return False
     labels = [(span.start, span.end, label) for span, label in answer.labels.items()]
     connection.execute(

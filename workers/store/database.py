@@ -25,7 +25,7 @@ _STATEMENT_TIMEOUT_MS = 60_000
 MIGRATION_LOCK = 0x11A7_0001  # advisory locks are plain numbers: these two are LinkNER's
 FEED_LOCK = 0x11A7_0002
 
-_TRANSIENT = {"40P01", "40001"}  # deadlock detected, serialisation failure
+TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
 _ATTEMPTS = 4
 
 
@@ -104,7 +104,7 @@ def in_transaction(
         try:
             return _once(engine, work, *args, **kwargs)
         except UnavailableError as error:
-            if _sqlstate(error.__cause__) not in _TRANSIENT:
+            if _sqlstate(error.__cause__) not in TRANSIENT:
                 raise
     return _once(engine, work, *args, **kwargs)
 

@@ -22,14 +22,14 @@ _DUE_DOCUMENTS = """
     ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
 """
 
-DUE: Mapping[Stage, str] = {
-    "recognise": _DUE_DOCUMENTS.format(state="accepted"),
-    "classify": """
+DUE: dict[Stage, TextClause] = {
+    "recognise": text(_DUE_DOCUMENTS.format(state="accepted")),
+    "classify": text("""
         SELECT id FROM questions
         WHERE state = 'pending' AND published_at IS NULL AND not_before <= now()
         ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
-    """,
-    "aggregate": _DUE_DOCUMENTS.format(state="classified"),
+    """),
+    "aggregate": text(_DUE_DOCUMENTS.format(state="classified")),
 }
 
 _MARK_DOCUMENTS = text("UPDATE documents SET published_at = now() WHERE id = ANY(:ids)")
@@ -125,7 +125,7 @@ class PostgresOutbox:
 
 
 def _publish_due(connection: Connection, stage: Stage, *, limit: int, send: Sender) -> int:
-    ids = connection.execute(text(DUE[stage]), {"limit": limit}).scalars().all()
+    ids = connection.execute(DUE[stage], {"limit": limit}).scalars().all()
     if ids:
         send(ids)
         connection.execute(_MARK_QUESTIONS if stage == "classify" else _MARK_DOCUMENTS, {"ids": list(ids)})

@@ -12,7 +12,7 @@ from workers.ports import Recognised, Stage
 from workers.store.sql import as_json, columns, notify
 
 # Waiting for a row lock reads the row again afterwards: of two equal results the later one finds nothing.
-_LOCK_ACCEPTED = text("""
+LOCK_ACCEPTED = text("""
     SELECT id FROM documents
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
     ORDER BY id FOR UPDATE
@@ -63,7 +63,7 @@ class _Question:
 def record_recognised(connection: Connection, results: Sequence[Recognised]) -> int:
     """See `Store.record_recognised`. Each span may be a candidate of one question only."""
     by_id = {result.document_id: result for result in results}
-    locked = connection.execute(_LOCK_ACCEPTED, {"ids": list(by_id)}).scalars().all()
+    locked = connection.execute(LOCK_ACCEPTED, {"ids": list(by_id)}).scalars().all()
     if not locked:
         return 0
     new = [by_id[document_id] for document_id in locked]
