@@ -1,4 +1,4 @@
-"""`train`, `evaluate` and `extract`: the local model by itself, without queues, servers or LLM.
+"""`train`, `evaluate`, `extract` and `serve`: the local model by itself, without queues, store or LLM.
 
 The only module that reaches `trainer` and `linkner.recognition`, and only inside its functions: the command
 starts as fast, and without torch, for everything else.
@@ -53,6 +53,7 @@ def register(app: typer.Typer) -> None:
     app.command()(train)
     app.command()(evaluate)
     app.command()(extract)
+    app.command()(serve)
 
 
 Model = Annotated[
@@ -235,6 +236,40 @@ def extract(
         typer.echo(err=True)
     if lines.bad:
         raise typer.Exit(1)
+
+
+def serve(
+    model: Model = None,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes with a model; they share the cores.")
+    ] = 1,
+    max_queued: Annotated[
+        int, typer.Option(min=1, help="Requests that may wait; any more are told to come later (503).")
+    ] = 16,
+) -> None:
+    """Run the recognition service: the local model behind HTTP, on Ray Serve, until SIGTERM or Ctrl-C.
+
+    Prints one JSON line with `base_url` once it answers. `POST /recognise` takes chunks of posts,
+    `GET /healthz` names the model.
+
+    Examples:
+
+    linkner serve --port 8000 --replicas 2
+
+    curl -d '{"v": 1, "texts": ["Spending the weekend in Lisbon"]}' http://127.0.0.1:8000/recognise
+    """
+    from trainer.service import run_service
+
+    run_service(
+        checkpoint=model,
+        host=host,
+        port=port,
+        replicas=replicas,
+        max_queued=max_queued,
+        ready=lambda url: typer.echo(json.dumps({"base_url": url})),
+    )
 
 
 class _Lines:
