@@ -1,13 +1,10 @@
 """One server process of a data folder, which never outlives the process that started it.
 
-Three things make that hold without trusting any process id that was written down:
+Two things make that hold without trusting any process id that was written down:
 
 - The server inherits an exclusive lock on a file of its folder. The kernel frees it when the last process of
   the server is gone, so whoever holds the lock knows that nothing else runs on the folder.
-- A guard (a shell of a few kilobytes) waits on a pipe that only this process can write to. When this process
-  ends, for whatever reason, kill -9 included, the pipe closes and the guard stops the server.
-- Both run in sessions of their own, so Ctrl-C at the terminal reaches this process alone, which can then
-  stop its workers before their database.
+- It is a GuardedProcess: when this process ends, for whatever reason, its guard stops the server.
 """
 
 from __future__ import annotations
@@ -24,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from linkner.errors import ConfigurationError, UnavailableError
+from workers.stack.guarded import GuardedProcess
 
-_GUARD = 'read -r _; kill -s "$1" "$2" 2>/dev/null'
 _LONGEST_SOCKET_FOLDER = 80  # a socket's whole path may have 107 bytes (Linux) or 103 (macOS)
 _STOP_S = 30.0
 _POLL_S = 0.02
@@ -116,32 +113,19 @@ def running(
     Raises:
         UnavailableError: it ended or was not ready in time; the message has the end of its log.
     """
-    with log.open("wb") as output:
-        server = subprocess.Popen(
-            command,
-            cwd=cwd,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=[lock.descriptor],
-            **_credentials(account),
-        )
-    guard = subprocess.Popen(
-        ["/bin/sh", "-c", _GUARD, "guard", stop_signal, str(server.pid)],
-        stdin=subprocess.PIPE,
-        start_new_session=True,
+    server = GuardedProcess(
+        command,
+        log=log,
+        stop_signal=stop_signal,
+        cwd=cwd,
+        pass_fds=[lock.descriptor],
+        **_credentials(account),
     )
     try:
         _wait_until_ready(server, is_ready, log=log, within_s=ready_within_s)
         yield
     finally:
-        guard.communicate()
-        try:
-            server.wait(_STOP_S)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.stop(within_s=_STOP_S)
 
 
 def _credentials(account: Account | None) -> dict[str, Any]:
@@ -149,11 +133,11 @@ def _credentials(account: Account | None) -> dict[str, Any]:
 
 
 def _wait_until_ready(
-    server: subprocess.Popen[bytes], is_ready: Callable[[], bool], *, log: Path, within_s: float
+    server: GuardedProcess, is_ready: Callable[[], bool], *, log: Path, within_s: float
 ) -> None:
     give_up = time.monotonic() + within_s
     while not is_ready():
-        if server.poll() is not None or time.monotonic() > give_up:
+        if server.returncode() is not None or time.monotonic() > give_up:
             raise UnavailableError(
                 f"{log.stem} did not start",
                 got=log.read_text(errors="replace").strip()[-500:] or "an empty log",
