@@ -68,6 +68,7 @@ def test_a_synonym_is_read_where_it_is_stated(labels: LabelSet) -> None:
         ("Oslo is a location in Norway", "location"),
         ("Person, since corporations do not sing", "person"),
         ("Product because the corporation sells it", "product"),
+        ("a product since it is sold by a corporation", "product"),
         ("person\n\nThe other options (location, group) do not fit.", "person"),
         ("Group (sports team)", "group"),
         ("group, not a corporation", "group"),

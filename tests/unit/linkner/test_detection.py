@@ -73,6 +73,12 @@ def test_missed_entities_and_doubtful_ones_are_ranked_on_one_scale() -> None:
     assert detector.candidates(Recognition((sure, unsure), (likely, unlikely))) == (unsure, likely, sure)
 
 
+def test_equal_gains_go_to_the_earlier_span() -> None:
+    late, early = _plausible(7, entity_probability=0.5), _plausible(2, entity_probability=0.5)
+    detector = Detector(threshold=0.1, epsilon=0.05, max_questions=1)
+    assert detector.candidates(Recognition((), (late, early))) == (early,)
+
+
 def test_overlapping_candidates_are_all_asked() -> None:
     whole = _entity(0, probability=0.6, uncertainty=0.4)
     part = _plausible(0, entity_probability=0.3)

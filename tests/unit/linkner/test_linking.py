@@ -147,6 +147,9 @@ def test_equal_claims_go_to_the_longer_then_the_earlier_span() -> None:
     answers = {scored.span: "group" for scored in spans}
     linked = link(entities=[], plausible=spans, answers=answers, unanswered={})
     assert _summary(linked) == [(1, 4, "group", "llm")]
+    for pair in (spans[1:], spans[:0:-1]):
+        linked = link(entities=[], plausible=pair, answers=answers, unanswered={})
+        assert _summary(linked) == [(1, 4, "group", "llm")]
 
 
 def test_a_candidate_without_answer_keeps_its_local_label_and_says_why() -> None:
