@@ -86,7 +86,7 @@ class GatewayClient:
         if "items" not in body:
             raise RejectedError("the gateway refused the posts", got=response.text[:500])
         refusals = tuple(
-            f"line {first_line + item['index']}: {item['error']}"
+            f"line {first_line + item['line'] - 1}: {_in_words(item['error'])}"
             for item in body["items"]
             if item["status"] == "rejected"
         )
@@ -122,6 +122,11 @@ class GatewayClient:
                     hint=f"is a stack running at {self._http.base_url}? `linkner up` starts one",
                 )
             time.sleep(pause_s)
+
+
+def _in_words(error: dict[str, str]) -> str:
+    named = [f"{name} {error[name]}" for name in ("expected", "got") if error[name]]
+    return "; ".join([error["problem"], *named])
 
 
 def _retry_after(response: httpx.Response) -> float:
