@@ -106,6 +106,34 @@ def _option(label: str, label_set: LabelSet) -> str:
     return NON_ENTITY if label == OUTSIDE else label
 
 
+# Reading a reply. The patterns are for text as `_normalised` leaves it: lower case, no quotes, one space.
+_NON_ENTITY_NAMES = ("none", "o", "outside")
+_PREFACE_WORD = (
+    r"(?:a|also|an|and|answer|as|be|best|category|choice|choose|class|classification|context|correct|entity|final"
+    r"|here|i|in|is|it|its|json|label|likely|maybe|most|my|named|of|ok|okay|option|or|output|possibly|probably"
+    r"|result|say|select|should|so|sure|that|the|therefore|think|this|to|type|was|would|yes|[0-9]+)"
+)
+_PREFACE = re.compile(rf"(?:{_PREFACE_WORD}(?: |$))*|\S+")
+_ARTICLES = r"(?:(?:a|an|any|the|be|as|of|type|kind|really|actually|necessarily|exactly) )*"
+_NOT = r"(?:not|no|isnt|arent|wasnt|doesnt|never|neither|nor|cannot|than|instead[ ]of|unlike)"
+_NOT_AN_ENTITY = re.compile(
+    rf"""
+      \b non[ ]?(?:named[ ])? entit(?:y|ies) \b
+    | \b {_NOT}[ ]
+      (?:(?:a|an|any|the|be|really|actually|refers?|referring|represents?|to|named|proper|valid|specific)[ ])*
+      entit(?:y|ies) \b (?![ ]type)
+    | \b none[ ]of[ ](?:the|these|those|them) \b
+      (?:[ ](?:above|given|listed|entity|types|options|categories|labels))*
+    """,
+    re.VERBOSE,
+)
+_CLAUSE_END = re.compile(r"[^\w\s]|\n|\b(?:because|since)\b")
+_DOUBT = re.compile(
+    r"\b(?:whether|if|unclear|unsure|unknown|cannot|cant|could|might|may|maybe|perhaps|unable)\b"
+)
+_SENTENCE_END = re.compile(r"(?<=[.!?\n])")
+
+
 def parse_answer(reply: str, label_set: LabelSet) -> str | None:
     """The label that a reply states, `OUTSIDE` for Non-entity, None where it states none or more than one.
 
@@ -119,33 +147,6 @@ def parse_answer(reply: str, label_set: LabelSet) -> str | None:
     if not found and not _DOUBT.search(text):
         found = {names.labels[name] for name in names.proper.findall(text)}
     return found.pop() if len(found) == 1 else None
-
-
-_NON_ENTITY_NAMES = ("none", "o", "outside")
-_PREFACE_WORD = (
-    r"(?:a|also|an|and|answer|as|be|best|category|choice|choose|class|classification|context|correct|entity|final"
-    r"|here|i|in|is|it|its|json|label|likely|maybe|most|my|named|of|ok|okay|option|or|output|possibly|probably"
-    r"|result|say|select|should|so|sure|that|the|therefore|think|this|to|type|was|would|yes|[0-9]+)"
-)
-_PREFACE = re.compile(rf"(?:{_PREFACE_WORD}(?: |$))*|\S+")
-_ARTICLES = r"(?:(?:a|an|any|the|be|as|of|type|kind|really|actually|necessarily|exactly) )*"
-_NOT = r"(?:not|no|isnt|arent|wasnt|doesnt|never|neither|nor|cannot|than|instead of|unlike)"
-_NOT_AN_ENTITY = re.compile(
-    rf"""
-      \b non[ ]?(?:named[ ])? entit(?:y|ies) \b
-    | \b {_NOT.replace(" ", "[ ]")}[ ]
-      (?:(?:a|an|any|the|be|really|actually|refers?|referring|represents?|to|named|proper|valid|specific)[ ])*
-      entit(?:y|ies) \b (?![ ]type)
-    | \b none[ ]of[ ](?:the|these|those|them) \b
-      (?:[ ](?:above|given|listed|entity|types|options|categories|labels))*
-    """,
-    re.VERBOSE,
-)
-_CLAUSE_END = re.compile(r"[^\w\s]|\n|\b(?:because|since)\b")
-_DOUBT = re.compile(
-    r"\b(?:whether|if|unclear|unsure|unknown|cannot|cant|could|might|may|maybe|perhaps|unable)\b"
-)
-_SENTENCE_END = re.compile(r"(?<=[.!?\n])")
 
 
 def _normalised(reply: str) -> str:

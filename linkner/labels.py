@@ -16,7 +16,7 @@ from linkner.spans import OUTSIDE
 class LabelSet:
     """The entity types of one annotation scheme; `labels` is without `OUTSIDE`.
 
-    `descriptions` says of each label what belongs to it. `synonyms` are other names of it, in lower case.
+    `descriptions` says what belongs to each label. `synonyms` are its other names, in lower case.
     `guideline` is the text that explains the set to an LLM.
     """
 
@@ -230,13 +230,15 @@ def label_set(name: str, *, descriptions: Mapping[str, str] | str | None = None)
         return found
     if isinstance(descriptions, Mapping) and name in descriptions:
         descriptions = descriptions[name]
-    if isinstance(descriptions, str):
+    if isinstance(descriptions, str) and descriptions.strip():
         return replace(found, whole_text=descriptions.strip())
-    if set(descriptions) != set(found.labels):
+    if isinstance(descriptions, str) or set(descriptions) != set(found.labels):
         raise ConfigurationError(
             f"the descriptions do not fit the label set {name}",
             expected=f"a text under {name!r}, or one for each of {', '.join(found.labels)}",
-            got=", ".join(sorted(descriptions)) or "none",
+            got="an empty text"
+            if isinstance(descriptions, str)
+            else ", ".join(sorted(descriptions)) or "none",
         )
     return replace(found, descriptions=MappingProxyType(dict(descriptions)))
 

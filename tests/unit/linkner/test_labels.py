@@ -71,9 +71,17 @@ def test_one_text_may_replace_the_whole_guideline(descriptions: str | dict[str, 
 
 @pytest.mark.parametrize(
     "descriptions",
-    [{}, {"PER": "people"}, {"PER": "p", "LOC": "l", "ORG": "o", "MISC": "m"}, {"wnut17": "Of another set."}],
+    [
+        "",
+        " ",
+        {"btc": ""},
+        {},
+        {"PER": "people"},
+        {"PER": "p", "LOC": "l", "ORG": "o", "MISC": "m"},
+        {"wnut17": "Of another set."},
+    ],
 )
-def test_descriptions_that_do_not_fit_are_refused(descriptions: dict[str, str]) -> None:
+def test_descriptions_that_do_not_fit_are_refused(descriptions: str | dict[str, str]) -> None:
     with pytest.raises(
         ConfigurationError, match="expected a text under 'btc', or one for each of PER, LOC, ORG"
     ):
