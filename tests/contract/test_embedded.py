@@ -43,8 +43,12 @@ def _count_in_postgres(url: str) -> int:
         return connection.execute("SELECT count(*) FROM visits").fetchone()[0]
 
 
+def _redis_client(url: str) -> redis.Redis:
+    return redis.Redis.from_url(url.replace("redis+socket://", "unix://"), decode_responses=True)
+
+
 def _count_in_redis(url: str) -> int:
-    with redis.Redis.from_url(url.replace("redis+socket://", "unix://")) as client:
+    with _redis_client(url) as client:
         return int(client.incr("visits"))
 
 
@@ -127,6 +131,12 @@ def test_the_socket_moves_where_the_folder_is_too_deep(server: Server, tmp_path:
     with server.start(tmp_path / ("deep" * 30)) as url:
         assert server.count(url) == 1
         assert "deep" not in url
+
+
+def test_redis_keeps_every_write_and_refuses_more_when_full(tmp_path: Path) -> None:
+    wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "port": "0"}
+    with embedded_redis(tmp_path) as url, _redis_client(url) as client:
+        assert client.config_get(*wanted) == wanted
 
 
 def test_redis_comes_from_the_wheel_where_the_system_has_none(

@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from linkner.errors import UnavailableError
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
-from tests.contract.waiting import wait_until_blocked
+from tests.support.blocking import wait_until_blocked
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised
 from workers.store import accepting, asking, database, finishing, outbox, recognising
 from workers.store.database import connect, in_transaction

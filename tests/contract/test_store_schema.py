@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, text
 
 from linkner.errors import ConfigurationError, UnavailableError
-from tests.contract.waiting import wait_until_blocked
+from tests.support.blocking import wait_until_blocked
 from workers.store.database import MIGRATION_LOCK, connect, migrate
 from workers.store.tables import Table
 

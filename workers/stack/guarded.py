@@ -52,11 +52,20 @@ class GuardedProcess:
 
     def returncode(self) -> int | None:
         """None while it runs."""
-        return self._process.poll()
+        code = self._process.poll()
+        if code is not None:
+            self._dismiss_guard()
+        return code
 
     def ask_to_stop(self) -> None:
         """Send the stop signal, once, and return at once."""
+        if self.returncode() is None and self._guard.returncode is None:
+            self._guard.communicate()
+
+    def _dismiss_guard(self) -> None:
+        """Once the command has ended its process id may become another's: nobody may signal it any more."""
         if self._guard.returncode is None:
+            self._guard.kill()
             self._guard.communicate()
 
     def stop(self, *, within_s: float) -> None:

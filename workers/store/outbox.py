@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import psycopg
 from sqlalchemy import Connection, Engine, TextClause, text
@@ -88,7 +89,7 @@ class PostgresOutbox:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._listening: Connection | None = None
+        self._listening: psycopg.Connection[Any] | None = None
 
     def publish_due(self, stage: Stage, *, limit: int, send: Sender) -> int:
         """See the port. Oldest first; the rows stay locked until `send` has returned."""
@@ -112,7 +113,7 @@ class PostgresOutbox:
                 if self._listening is None:
                     self._listening = _listen(self._engine)
                     return True
-                return _hears_something(self._listening, timeout_s=timeout_s)
+                return any(True for _ in self._listening.notifies(timeout=timeout_s, stop_after=1))
         except UnavailableError:
             self.close()
             raise
@@ -120,8 +121,8 @@ class PostgresOutbox:
     def close(self) -> None:
         """Give up the connection that `wait` listens on; the next `wait` opens another."""
         if self._listening is not None:
-            listening, self._listening = self._listening, None
-            listening.close()
+            self._listening.close()
+            self._listening = None
 
 
 def _publish_due(connection: Connection, stage: Stage, *, limit: int, send: Sender) -> int:
@@ -152,15 +153,12 @@ def _move_on_ended(connection: Connection) -> int:
     return connection.execute(MOVE_ON, {"ids": ids}).rowcount if ids else 0
 
 
-def _listen(engine: Engine) -> Connection:
+def _listen(engine: Engine) -> psycopg.Connection[Any]:
     """A connection of its own, outside the pool and outside any transaction, that hears CHANNEL."""
-    connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-    connection.detach()
-    connection.execute(text(f"LISTEN {CHANNEL}"))
+    pooled = engine.raw_connection()
+    connection = pooled.dbapi_connection
+    pooled.detach()
+    assert isinstance(connection, psycopg.Connection)
+    connection.autocommit = True
+    connection.execute(f"LISTEN {CHANNEL}")
     return connection
-
-
-def _hears_something(connection: Connection, *, timeout_s: float) -> bool:
-    driver = connection.connection.dbapi_connection
-    assert isinstance(driver, psycopg.Connection)
-    return any(True for _ in driver.notifies(timeout=timeout_s, stop_after=1))
