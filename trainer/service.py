@@ -7,6 +7,7 @@ replica is busy a bounded number of requests waits; any more get 503 with Retry-
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import signal
@@ -15,7 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +38,8 @@ ONGOING = 2
 """Requests at once in a replica: one is recognised while the next is received and parsed."""
 
 RETRY_AFTER_S = 1.0
+
+_PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
 class Recognises(Protocol):
@@ -102,8 +105,9 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def checkpoint_loader(checkpoint: Path | None, *, threads: int) -> Callable[[], Recognises]:
-    """A function that loads a checkpoint in the process that calls it, with so many threads for torch."""
+def checkpoint_loader(checkpoint: Path | None, *, replicas: int) -> Callable[[], Recognises]:
+    """A function that loads a checkpoint (None: LinkNER's own), with a replica's share of the cores."""
+    threads = max(1, len(os.sched_getaffinity(0)) // replicas)
 
     def load() -> Recognises:
         import torch
@@ -167,27 +171,28 @@ def _deploy(application: serve.Application, *, logging_config: LoggingConfig) ->
 
 
 def run_service(
+    load: Callable[[], Recognises],
     *,
-    checkpoint: Path | None,
     host: str,
     port: int,
     replicas: int,
     max_queued: int,
     ready: Callable[[str], None],
 ) -> None:
-    """Serve a checkpoint until SIGTERM or SIGINT; nothing of Ray is left running afterwards.
+    """Serve until SIGTERM or SIGINT; nothing of Ray is left running afterwards.
 
     Args:
-        checkpoint: its folder; None is the one that comes with LinkNER.
         ready: is called with the base URL once all replicas answer.
-        host, port, replicas, max_queued: see `serving`.
+        load, host, port, replicas, max_queued: see `serving`.
 
     Raises:
         ConfigurationError: as `serving`.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # while starting: unwind, so that Ray is stopped
-    load = checkpoint_loader(checkpoint, threads=max(1, _cores() // replicas))
-    with serving(load, host=host, port=port, replicas=replicas, max_queued=max_queued) as url:
+    with (
+        _adopted_orphans(),
+        serving(load, host=host, port=port, replicas=replicas, max_queued=max_queued) as url,
+    ):
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
@@ -195,8 +200,21 @@ def run_service(
         stop.wait()
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+@contextmanager
+def _adopted_orphans() -> Iterator[None]:
+    """Become the parent of descendants whose own parent dies (Linux), and kill those that the block leaves.
+
+    Ray's agents outlive a raylet that is stopped while it starts: for a minute they look for it.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for pid in children.read_text().split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
 
 def _free_port(host: str, port: int) -> int:

@@ -260,10 +260,10 @@ def serve(
 
     curl -d '{"v": 1, "texts": ["Spending the weekend in Lisbon"]}' http://127.0.0.1:8000/recognise
     """
-    from trainer.service import run_service
+    from trainer.service import checkpoint_loader, run_service
 
     run_service(
-        checkpoint=model,
+        checkpoint_loader(model, replicas=replicas),
         host=host,
         port=port,
         replicas=replicas,
