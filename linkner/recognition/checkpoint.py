@@ -15,7 +15,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from linkner.errors import CheckpointError, ConfigurationError
@@ -117,7 +118,7 @@ def save(folder: Path, model: SpanNer, config: ModelConfig) -> None:
         if not value.isfinite().all():
             raise CheckpointError(f"{name} is not finite in half precision", hint="lower the learning rate")
     folder.mkdir(parents=True, exist_ok=True)
-    save_file(state, folder / _WEIGHTS)
+    (folder / _WEIGHTS).write_bytes(save_bytes(state))
     text = json.dumps({"format": FORMAT, **asdict(config)}, indent=2)
     (folder / _CONFIG).write_text(text + "\n", encoding="utf-8")
 
