@@ -17,18 +17,19 @@ from kombu import Connection
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
+from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.store.database import connect, migrate
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of a PostgreSQL server on which the tests may create databases."""
     given = os.environ.get("LINKNER_TEST_POSTGRES_URL")
     if given:
         yield given
         return
-    with embedded_postgres(tmp_path_factory.mktemp("postgres")) as url:
+    with server_folder() as folder, embedded_postgres(folder) as url:
         # What a test wrote need not survive the machine: flushing to disk is most of a new database's cost.
         _execute(url, "ALTER SYSTEM SET fsync = off")
         _execute(url, "SELECT pg_reload_conf()")
@@ -36,13 +37,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def redis_url() -> Iterator[str]:
     """URL of a Redis server, as redis://… or redis+socket://…; use `redis_prefix` for every key."""
     given = os.environ.get("LINKNER_TEST_REDIS_URL")
     if given:
         yield given
         return
-    with embedded_redis(tmp_path_factory.mktemp("redis")) as url:
+    with server_folder() as folder, embedded_redis(folder) as url:
         yield url
 
 

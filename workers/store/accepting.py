@@ -13,9 +13,12 @@ from workers.store.sql import as_json, columns, notify
 INSERT = text("""
     INSERT INTO documents (source, external_id, text, created_at, metadata)
     SELECT source, external_id, text, created_at, metadata
-    FROM unnest(
-        CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:text AS text[]),
-        CAST(:created_at AS timestamptz[]), CAST(:metadata AS jsonb[])
+    FROM ROWS FROM (
+        unnest(
+            CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:text AS text[]),
+            CAST(:created_at AS timestamptz[])
+        ),
+        jsonb_array_elements(CAST(:metadata AS jsonb))
     ) AS new (source, external_id, text, created_at, metadata)
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING source, external_id, id
@@ -71,12 +74,10 @@ def _key(document: NewDocument) -> Key:
 
 def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, int]:
     """Ids of those documents that were not there yet."""
-    rows = [
-        (new.source, new.external_id, new.text, new.created_at, as_json(dict(new.metadata)))
-        for new in documents
-    ]
+    rows = [(new.source, new.external_id, new.text, new.created_at, dict(new.metadata)) for new in documents]
     arrays = columns(rows, "source", "external_id", "text", "created_at", "metadata")
-    return {(row.source, row.external_id): row.id for row in connection.execute(INSERT, arrays)}
+    inserted = connection.execute(INSERT, {**arrays, "metadata": as_json(arrays["metadata"])})
+    return {(row.source, row.external_id): row.id for row in inserted}
 
 
 def _find(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, str]]:

@@ -35,10 +35,13 @@ _INSERT_QUESTIONS = text("""
 _INSERT_SPANS = text("""
     INSERT INTO spans (document_id, start, "end", role, label, probability, uncertainty, scores, question_id)
     SELECT *
-    FROM unnest(
-        CAST(:document_id AS bigint[]), CAST(:start AS int[]), CAST(:end AS int[]), CAST(:role AS text[]),
-        CAST(:label AS text[]), CAST(:probability AS float8[]), CAST(:uncertainty AS float8[]),
-        CAST(:scores AS jsonb[]), CAST(:question_id AS bigint[])
+    FROM ROWS FROM (
+        unnest(
+            CAST(:document_id AS bigint[]), CAST(:start AS int[]), CAST(:end AS int[]), CAST(:role AS text[]),
+            CAST(:label AS text[]), CAST(:probability AS float8[]), CAST(:uncertainty AS float8[])
+        ),
+        jsonb_array_elements(CAST(:scores AS jsonb)),
+        unnest(CAST(:question_id AS bigint[]))
     )
 """)
 
@@ -111,7 +114,8 @@ def _insert_spans(
             spans[result.document_id, entity.span] = ("entity", entity)
     rows = [_span_row(key, *spans[key], question_id=asked.get(key)) for key in sorted(spans)]
     names = ("document_id", "start", "end", "role", "label", "probability", "uncertainty", "scores")
-    connection.execute(_INSERT_SPANS, columns(rows, *names, "question_id"))
+    arrays = columns(rows, *names, "question_id")
+    connection.execute(_INSERT_SPANS, {**arrays, "scores": as_json(arrays["scores"])})
 
 
 def _span_row(
@@ -126,6 +130,6 @@ def _span_row(
         scored.label,
         scored.probability,
         scored.uncertainty,
-        as_json(dict(scored.scores)),
+        dict(scored.scores),
         question_id,
     )

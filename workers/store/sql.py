@@ -29,7 +29,7 @@ def columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]
 
 
 def as_json(value: object) -> str:
-    """JSON as PostgreSQL reads it."""
+    """JSON for jsonb. Many values go as one JSON array: an array of jsonb would quote each of them again."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
