@@ -59,6 +59,7 @@ class ModelConfig:
             "labels": bool(self.labels) and len(set(self.labels)) == len(self.labels),
             "lora_rank": self.lora_rank >= 0,
             "max_span_length": 1 <= self.max_span_length <= 32,
+            "window": self.window >= 16,
             "hidden": self.hidden >= 1,
             "passes": self.passes >= 1,
             "dropout": 0 <= self.dropout < 1,

@@ -162,9 +162,8 @@ def resolve_device(name: str | None) -> torch.device:
     Raises:
         ConfigurationError: it is not there, or LinkNER does not run on it.
     """
-    device = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if device.type not in _TOKEN_BUDGET or (device.type == "cuda" and not torch.cuda.is_available()):
-        raise ConfigurationError(
-            "no such device", expected="cpu, or cuda where there is a GPU", got=str(name)
-        )
-    return device
+    wanted = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    kind = wanted.partition(":")[0]
+    if kind not in _TOKEN_BUDGET or (kind == "cuda" and not torch.cuda.is_available()):
+        raise ConfigurationError("no such device", expected="cpu, or cuda where there is a GPU", got=wanted)
+    return torch.device(wanted)

@@ -6,22 +6,15 @@ import torch
 from linkner.recognition.checkpoint import ModelConfig, build
 from linkner.recognition.encoder import load_tokeniser, merge_lora
 from linkner.recognition.features import Batch, Vectoriser
-from linkner.recognition.spanner import SpanHead, SpanNer
+from linkner.recognition.spanner import SpanHead
+from tests.unit.linkner.recognition.models import stir, tiny_config
 
 SENTENCES = [["Anna", "saw", "Rome"], ["BBC"]]
 
 
 @pytest.fixture
 def config(tiny_encoder: str) -> ModelConfig:
-    return ModelConfig(
-        name="tiny",
-        label_set="wnut17",
-        labels=("person", "location"),
-        encoder=tiny_encoder,
-        lora_rank=2,
-        max_span_length=3,
-        hidden=8,
-    )
+    return tiny_config(tiny_encoder)
 
 
 def batch_of(config: ModelConfig, sentences: list[list[str]]) -> Batch:
@@ -29,16 +22,6 @@ def batch_of(config: ModelConfig, sentences: list[list[str]]) -> Batch:
         load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
     )
     return vectoriser.collate(list(vectoriser.windows(sentences)))
-
-
-def stir(model: SpanNer) -> SpanNer:
-    """Fresh adapters and shapes are zero, and change nothing: give every trained weight a value."""
-    generator = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for value in model.parameters():
-            if value.requires_grad:
-                value.copy_(torch.randn(value.shape, generator=generator) * 0.2)
-    return model.eval()
 
 
 def test_the_head_is_a_linear_layer_over_the_concatenation() -> None:
@@ -70,6 +53,11 @@ def test_logits_do_not_depend_on_the_rest_of_the_batch(config) -> None:
 def test_the_case_of_words_matters_to_an_uncased_encoder(config) -> None:
     model = stir(build(config))
     assert not torch.allclose(model(batch_of(config, [["us"]])), model(batch_of(config, [["US"]])))
+
+
+def test_an_untrained_model_predicts_no_entity(config) -> None:
+    logits = build(config).eval()(batch_of(config, SENTENCES))
+    assert (logits.argmax(dim=-1) == 0).all()
 
 
 def test_only_adapters_shapes_and_head_are_trained_with_lora(config) -> None:

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from linkner.conll import Sentence
+from linkner.errors import CheckpointError, ConfigurationError, InputError
+from linkner.recognition.checkpoint import ModelConfig
+from linkner.recognition.recogniser import Recogniser
+from linkner.spans import LabelledSpan, Span
+from trainer.evaluation import evaluate
+from trainer.recipe import Progress, Recipe
+from trainer.training import Place, train_model
+
+NAMES, OTHERS = ("Zyx", "Qaz", "Wvu"), ("tree", "house", "rain", "seems", "green")
+
+
+def sentences(count: int) -> list[Sentence]:
+    """Sentences in which the capitalised word is a person."""
+    made = []
+    for index in range(count):
+        words = [OTHERS[(index + place) % 5] for place in range(5)]
+        words[index % 5] = NAMES[index % 3]
+        made.append(Sentence(tuple(words), (LabelledSpan(Span(index % 5, index % 5 + 1), "person"),)))
+    return made
+
+
+@pytest.fixture
+def config(tiny_encoder: str) -> ModelConfig:
+    return ModelConfig(
+        name="tiny",
+        label_set="wnut17",
+        labels=("person", "location"),
+        encoder=tiny_encoder,
+        lora_rank=4,
+        max_span_length=2,
+        hidden=16,
+        window=98,
+        dropout=0.0,
+    )
+
+
+def recipe(**changes: object) -> Recipe:
+    values: dict[str, object] = {
+        "epochs": 3,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "head_learning_rate": 0.01,
+        "half": False,
+        "device": "cpu",
+    }
+    return Recipe(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def run(config: ModelConfig, how: Recipe, output: Path, **changes: object) -> tuple[float, list[Progress]]:
+    told: list[Progress] = []
+    values: dict[str, object] = {"train": sentences(120), "dev": sentences(15)}
+    best = train_model(config=config, recipe=how, output=output, report=told.append, **{**values, **changes})  # type: ignore[arg-type]
+    return best, told
+
+
+@pytest.mark.parametrize("loss", ["e-ner", "cross-entropy"])
+def test_training_learns_and_writes_the_best_epoch(config, tmp_path, loss) -> None:
+    best, told = run(config, recipe(loss=loss, epochs=5), tmp_path)
+    epochs = [one for one in told if one.dev is not None]
+    assert best == max(one.dev.micro.f1 for one in epochs) > 0.9
+    assert epochs[-1].loss < epochs[0].loss
+    saved = evaluate(Recogniser.from_pretrained(tmp_path, device="cpu", half=False), sentences(15))
+    assert saved.micro.f1 == pytest.approx(best, abs=0.05)  # the weights were rounded to half precision
+
+
+def test_progress_counts_steps_and_epochs(config, tmp_path) -> None:
+    _, told = run(config, recipe(epochs=2), tmp_path)
+    assert [one.epoch for one in told if one.dev is not None] == [1, 2]
+    assert [one.step for one in told] == sorted(one.step for one in told)
+    assert told[-1].step == told[-1].steps == 30
+
+
+def test_the_same_seed_trains_the_same_model(config, tmp_path) -> None:
+    first = run(config, recipe(epochs=1), tmp_path / "a")
+    second = run(config, recipe(epochs=1), tmp_path / "b")
+    assert first == second
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("a", "b")]
+    assert weights[0] == weights[1]
+
+
+def test_another_seed_trains_another_model(config, tmp_path) -> None:
+    _, first = run(config, recipe(epochs=1), tmp_path / "a")
+    _, second = run(config, recipe(epochs=1, seed=2), tmp_path / "b")
+    assert first[-1].loss != second[-1].loss
+
+
+def test_training_stops_when_dev_does_not_improve(config, tmp_path) -> None:
+    nothing_to_find = [Sentence(("tree", "house"), ())] * 4
+    best, told = run(config, recipe(epochs=9, patience=2), tmp_path, dev=nothing_to_find)
+    assert best == 0.0
+    assert [one.best for one in told if one.dev is not None] == [True, False, False]
+
+
+def test_divergence_is_an_error_and_not_a_checkpoint(config, tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=r"diverged|not finite"):
+        run(
+            config,
+            recipe(loss="cross-entropy", learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
+            tmp_path,
+        )
+    assert not (tmp_path / "model.safetensors").exists()
+
+
+def test_workers_share_the_batches_and_only_the_first_writes(config, tmp_path) -> None:
+    seen: list[list[int]] = []
+    for rank in range(2):
+        place = Place(rank=rank, workers=2)
+        _, told = run(config, recipe(epochs=1), tmp_path / str(rank), place=place)
+        seen.append([one.step for one in told])
+    assert seen == [[7], []], "15 batches are 7 for each of two workers"
+    assert (tmp_path / "0" / "model.safetensors").exists()
+    assert not (tmp_path / "1").exists()
+
+
+def test_the_wrapped_model_is_the_one_that_learns(config, tmp_path) -> None:
+    calls = []
+
+    class Counting(torch.nn.Module):
+        def __init__(self, inner: torch.nn.Module) -> None:
+            super().__init__()
+            self.inner = inner
+
+        def forward(self, *arguments: object, **options: object) -> object:
+            calls.append(arguments)
+            return self.inner(*arguments, **options)
+
+    run(config, recipe(epochs=1), tmp_path, place=Place(wrap=Counting))
+    assert len(calls) == 15
+
+
+def test_data_with_other_labels_is_refused(config, tmp_path) -> None:
+    other = [Sentence(("Nirvana",), (LabelledSpan(Span(0, 1), "group"),))]
+    with pytest.raises(InputError, match="group"):
+        run(config, recipe(), tmp_path, train=other)
+
+
+@pytest.mark.parametrize(
+    "change", [{"epochs": 0}, {"loss": "hinge"}, {"learning_rate": 0.0}, {"warmup": 1.0}, {"penalty": 0.0}]
+)
+def test_a_recipe_out_of_range_is_refused(change) -> None:
+    with pytest.raises(ConfigurationError, match=next(iter(change))):
+        recipe(**change)
