@@ -224,7 +224,7 @@ for module in {STARTED[extra]!r}:
 """
     command = [sys.executable, "-c", program]
 
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=250)
 
     assert result.returncode == 0, result.stderr
 
