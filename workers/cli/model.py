@@ -228,7 +228,8 @@ def extract(
         recognitions = recogniser.recognise([text for _, text in chunk])
         for (identity, text), found in zip(chunk, recognitions, strict=True):
             line = {**identity, **_entities_json(text, found, plausible=plausible), "model": recogniser.name}
-            typer.echo(json.dumps(line, ensure_ascii=False))
+            # A lone surrogate has no UTF-8; its Python escape is its JSON escape too.
+            typer.echo(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace"))
         done += len(chunk)
         if sys.stderr.isatty():
             typer.echo(f"\r{done:,} posts", err=True, nl=False)

@@ -29,7 +29,7 @@ def tiny_recogniser(encoder: str, **changes: object) -> Recogniser:
     config = tiny_config(encoder, **changes)
     model = stir(build(config), scale=0.4)
     with torch.no_grad():
-        model.head.classify.bias.copy_(torch.tensor([1.0, 0.0, 0.0]))
+        model.head.classify.bias.copy_(torch.tensor([1.6, 0.0, 0.0]))
     model.encoder = merge_lora(model.encoder)
     vectoriser = Vectoriser(
         load_tokeniser(encoder), window=config.window, max_span_length=config.max_span_length

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from linkner.errors import ConfigurationError, InputError
+from linkner.recognition import checkpoint
+from workers.cli import model
+from workers.cli.model import register
+
+CONLL = "Anna\tB-person\nsleeps\tO\n\nRome\tB-location\n\n"
+
+
+@pytest.fixture(scope="module")
+def app() -> typer.Typer:
+    made = typer.Typer()
+    register(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def folder(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The checkpoint of an untrained model, which finds nothing."""
+    path = tmp_path_factory.mktemp("checkpoint")
+    config = checkpoint.ModelConfig(
+        name="tiny", label_set="wnut17", labels=("person", "location"), encoder=tiny_encoder, hidden=8
+    )
+    checkpoint.save(path, checkpoint.build(config), config)
+    return str(path)
+
+
+def extracted(app: typer.Typer, folder: str, given: bytes | str) -> tuple[int, list[dict], str]:
+    result = CliRunner().invoke(app, ["extract", "--model", folder, "--device", "cpu"], input=given)
+    lines = [json.loads(line) for line in result.stdout.split("\n") if line]
+    return result.exit_code, lines, result.stderr
+
+
+def test_extract_reads_lines_and_objects_and_carries_ids(app, folder) -> None:
+    given = 'Off to Rome\n\n{"id": 7, "text": "a\\nb \\u2028 c"}\n{"text": "x", "other": 1}\n'
+    code, lines, errors = extracted(app, folder, given)
+    assert (code, errors) == (0, "")
+    assert [line["text"] for line in lines] == ["Off to Rome", "a\nb \u2028 c", "x"]
+    assert [line.get("id") for line in lines] == [None, 7, None]
+    assert all(line["model"].startswith("tiny-") and line["entities"] == [] for line in lines)
+
+
+def test_extract_keeps_a_lone_surrogate_as_its_escape(app, folder) -> None:
+    code, lines, _ = extracted(app, folder, b'{"text": "broken \\ud83d emoji"}\n')
+    assert (code, lines[0]["text"]) == (0, "broken \ud83d emoji")
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        (b'{"text": "cut off', "begins like a JSON object but is none"),
+        (b'{"id": 1}', "a post needs a text"),
+        (b'{"text": 5}', "a post needs a text"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b'{"text": ' + b"[" * 100_000, "begins like a JSON object but is none"),
+    ],
+)
+def test_extract_reports_a_bad_line_and_goes_on(app, folder, line, problem) -> None:
+    code, lines, errors = extracted(app, folder, b"first\n" + line + b"\nlast\n")
+    assert code == 1
+    assert [one["text"] for one in lines] == ["first", "last"]
+    assert errors.startswith("line 2: ")
+    assert problem in errors
+
+
+def test_extract_numbers_lines_beyond_one_chunk(app, folder, monkeypatch) -> None:
+    monkeypatch.setattr(model, "_CHUNK", 2)
+    code, lines, errors = extracted(app, folder, "a\nb\nc\n{\nd\n")
+    assert (code, len(lines)) == (1, 4)
+    assert errors.startswith("line 4: ")
+
+
+def test_entities_have_surfaces_and_plausible_spans_on_request(app) -> None:
+    text = "😀 Spending the weekend in New York with Barack Obama"
+    result = CliRunner().invoke(app, ["extract", "--plausible", "--device", "cpu"], input=text)
+    line = json.loads(result.stdout)
+    assert {"New York", "Barack Obama"} <= {one["surface"] for one in line["entities"]}
+    assert line["plausible"]
+    for one in (*line["entities"], *line["plausible"]):
+        assert text[one["start"] : one["end"]] == one["surface"]
+
+
+def test_evaluate_prints_json_for_machines_and_a_table_for_people(app, folder, tmp_path) -> None:
+    data = tmp_path / "test.conll"
+    data.write_text(CONLL)
+    arguments = ["evaluate", "--data", str(data), "--model", folder, "--device", "cpu"]
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    scores = json.loads(result.stdout.splitlines()[-1])
+    assert scores["sentences"] == scores["gold"] == 2
+    assert [scores[name] for name in ("precision", "recall", "f1", "span_f1")] == [0, 0, 0, 0]
+    assert scores["per_label"].keys() == {"person", "location"}
+    table = CliRunner().invoke(app, arguments).stdout
+    assert "person" in table
+    assert "spans alone" in table
+
+
+def test_evaluate_of_a_missing_file_is_an_error_of_ours(app, folder, tmp_path) -> None:
+    arguments = ["evaluate", "--data", str(tmp_path / "none.conll"), "--model", folder]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, InputError)
+
+
+def test_train_needs_data(app, tmp_path) -> None:
+    result = CliRunner().invoke(app, ["train", "--output", str(tmp_path)])
+    assert isinstance(result.exception, ConfigurationError)
+
+
+def test_help_shows_examples_and_the_paper_s_values(app) -> None:
+    text = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"}).stdout
+    assert "linkner train --data" in text
+    assert "Paper: 0.15" in text
