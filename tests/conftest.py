@@ -20,6 +20,7 @@ from sqlalchemy import Engine, make_url
 from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.store.database import connect, migrate
+from workers.store.tables import Table
 
 
 @pytest.fixture(scope="session")
@@ -71,24 +72,26 @@ def broker_url(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def migrated_template(postgres_url: str) -> Iterator[str]:
-    """Name of a database at the newest schema, to be copied and never connected to."""
+def migrated_url(postgres_url: str) -> Iterator[str]:
+    """URL of a database at the newest schema; `database_url` lends it to one test at a time."""
     with _database(postgres_url) as url:
         migrate(url)
-        yield str(make_url(url).database)
+        yield url
+
+
+@pytest.fixture
+def database_url(migrated_url: str) -> Iterator[str]:
+    """URL of a migrated, empty database; what a test leaves in it or connected to it is removed."""
+    yield migrated_url
+    with psycopg.connect(migrated_url, autocommit=True) as connection:
+        connection.execute(_END_OTHERS)
+        connection.execute(_EMPTY)
 
 
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """URL of a database without any table."""
     with _database(postgres_url) as url:
-        yield url
-
-
-@pytest.fixture
-def database_url(postgres_url: str, migrated_template: str) -> Iterator[str]:
-    """URL of a freshly migrated, empty database of this test alone."""
-    with _database(postgres_url, template=migrated_template) as url:
         yield url
 
 
@@ -110,10 +113,19 @@ def redis_prefix(redis_url: str) -> Iterator[str]:
             client.delete(key)
 
 
+_END_OTHERS = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = sql.SQL("TRUNCATE {} RESTART IDENTITY").format(
+    sql.SQL(", ").join(sql.Identifier(table.name) for table in Table.metadata.sorted_tables)
+)
+
+
 @contextmanager
-def _database(server_url: str, *, template: str = "template0") -> Iterator[str]:
+def _database(server_url: str) -> Iterator[str]:
     name = f"linkner_test_{uuid.uuid4().hex[:12]}"
-    _execute(server_url, "CREATE DATABASE {} TEMPLATE {}", name, template)
+    _execute(server_url, "CREATE DATABASE {} TEMPLATE template0", name)
     try:
         yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
     finally:
