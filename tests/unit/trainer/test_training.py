@@ -10,48 +10,15 @@ from linkner.errors import CheckpointError, ConfigurationError, InputError
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.recogniser import Recogniser
 from linkner.spans import LabelledSpan, Span
+from tests.unit.trainer.tiny import recipe, sentences, tiny_config
 from trainer.evaluation import evaluate
 from trainer.recipe import Progress, Recipe
 from trainer.training import Place, train_model
 
-NAMES, OTHERS = ("Zyx", "Qaz", "Wvu"), ("tree", "house", "rain", "seems", "green")
-
-
-def sentences(count: int) -> list[Sentence]:
-    """Sentences in which the capitalised word is a person."""
-    made = []
-    for index in range(count):
-        words = [OTHERS[(index + place) % 5] for place in range(5)]
-        words[index % 5] = NAMES[index % 3]
-        made.append(Sentence(tuple(words), (LabelledSpan(Span(index % 5, index % 5 + 1), "person"),)))
-    return made
-
 
 @pytest.fixture
 def config(tiny_encoder: str) -> ModelConfig:
-    return ModelConfig(
-        name="tiny",
-        label_set="wnut17",
-        labels=("person", "location"),
-        encoder=tiny_encoder,
-        lora_rank=4,
-        max_span_length=2,
-        hidden=16,
-        window=98,
-        dropout=0.0,
-    )
-
-
-def recipe(**changes: object) -> Recipe:
-    values: dict[str, object] = {
-        "epochs": 3,
-        "batch_size": 8,
-        "learning_rate": 0.01,
-        "head_learning_rate": 0.01,
-        "half": False,
-        "device": "cpu",
-    }
-    return Recipe(**{**values, **changes})  # type: ignore[arg-type]
+    return tiny_config(tiny_encoder)
 
 
 def run(config: ModelConfig, how: Recipe, output: Path, **changes: object) -> tuple[float, list[Progress]]:

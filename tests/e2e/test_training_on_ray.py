@@ -1,0 +1,94 @@
+"""Training as `linkner train` runs it: worker processes on a private local Ray."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+import ray
+
+from linkner.errors import CheckpointError, ConfigurationError
+from linkner.recognition.checkpoint import read_config
+from tests.fakes.tiny_encoder import write_tiny_encoder
+from tests.unit.trainer.tiny import recipe, sentences, tiny_config
+from trainer.launch import train_on_ray
+from trainer.ray_local import local_ray
+from trainer.recipe import Progress
+
+
+@pytest.fixture(scope="module")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(write_tiny_encoder(tmp_path_factory.mktemp("encoder") / "tiny"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_training_on_ray_tells_progress_and_writes_the_model(tiny_encoder, tmp_path, workers) -> None:
+    told: list[Progress] = []
+    config = tiny_config(tiny_encoder)
+    best = train_on_ray(
+        config=config,
+        recipe=recipe(epochs=2),
+        train=sentences(120),
+        dev=sentences(15),
+        output=tmp_path,
+        workers=workers,
+        report=told.append,
+    )
+    assert best == max(one.dev.micro.f1 for one in told if one.dev is not None)
+    assert told[-1].step == 2 * (15 // workers)
+    assert read_config(tmp_path) == config
+
+
+def test_our_own_errors_come_out_of_the_workers_as_they_are(tiny_encoder, tmp_path) -> None:
+    with pytest.raises(CheckpointError, match=r"diverged|not finite"):
+        train_on_ray(
+            config=tiny_config(tiny_encoder),
+            recipe=recipe(loss="cross-entropy", learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
+            train=sentences(120),
+            dev=sentences(15),
+            output=tmp_path,
+            workers=1,
+            report=lambda progress: None,
+        )
+    assert not ray.is_initialized()
+
+
+def test_more_workers_than_devices_are_refused_before_ray_starts(tiny_encoder, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="more workers"):
+        train_on_ray(
+            config=tiny_config(tiny_encoder),
+            recipe=recipe(),
+            train=sentences(1),
+            dev=sentences(1),
+            output=tmp_path,
+            workers=100_000,
+            report=lambda progress: None,
+        )
+
+
+def test_a_local_ray_leaves_no_process_and_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders: list[str] = []
+    make = tempfile.mkdtemp
+
+    def recorded(**options: str) -> str:
+        folders.append(make(**options))
+        return folders[-1]
+
+    monkeypatch.setattr(tempfile, "mkdtemp", recorded)
+    with local_ray(num_cpus=1):
+        started = psutil.Process().children(recursive=True)
+        assert any("raylet" in process.name() for process in started)
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
+    assert folders
+    assert not any(Path(folder).exists() for folder in folders)
+
+
+def test_ray_is_private_and_reports_nothing() -> None:
+    # Read by Ray when it is imported, which `trainer` makes sure comes after it has set them.
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) >= 32
