@@ -1,4 +1,4 @@
-"""Writes requirements.lock: every package that the project's extras and its build need, at one version.
+"""Writes requirements.lock: what the project's extras, its build and set-up need, each at one version.
 
 Resolves afresh with pip, which needs the network. Run it as `make lock`, with Python 3.11: versions that
 support the oldest Python support the newer one too, which is not so the other way round.
@@ -28,7 +28,7 @@ def main() -> None:
         sys.exit("lock: run this with Python 3.11: rm -r .venv && make PYTHON=python3.11 lock")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     extras = ",".join(project["project"]["optional-dependencies"])
-    versions = resolve([f"{ROOT}[{extras}]", *project["build-system"]["requires"]])
+    versions = resolve([f"{ROOT}[{extras}]", *project["build-system"]["requires"], "pip"])
     pins = [
         f"{name}=={version}\n"
         for name, version in sorted(versions.items())

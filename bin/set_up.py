@@ -32,6 +32,7 @@ def main() -> None:
             say(f"creating .venv with Python {sys.version.split()[0]} ({sys.executable})")
             venv.create(VENV, clear=True, with_pip=True)
         say("installing requirements.lock; the first time this takes minutes and some 2 GB of disk")
+        pip("--constraint", str(LOCK), "pip")  # an old one cannot build every package
         pip("--requirement", str(LOCK))
         say("installing the project")
         pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))

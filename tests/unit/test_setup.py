@@ -14,6 +14,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
+STEPS = ["pip", "requirements.lock", "."]
+"""What is installed, in this order."""
 
 
 @pytest.fixture
@@ -97,20 +99,22 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, tmp_path / path)
     monkeypatch.setattr(module, "PYTHON", Path(sys.executable))
     module.installed = []
-    monkeypatch.setattr(module, "pip", lambda *arguments: module.installed.append(arguments[-1]))
+    monkeypatch.setattr(
+        module, "pip", lambda *arguments: module.installed.append(arguments[-1].removeprefix(f"{tmp_path}/"))
+    )
     return module
 
 
 def test_a_second_set_up_installs_nothing_until_something_changes(module: ModuleType) -> None:
     module.main()
-    assert len(module.installed) == 2
+    assert module.installed == STEPS
     module.main()
-    assert len(module.installed) == 2
+    assert module.installed == STEPS
 
     module.LOCK.write_text("a==2\n")
     module.main()
 
-    assert len(module.installed) == 4
+    assert module.installed == 2 * STEPS
 
 
 def test_a_set_up_that_fails_is_begun_again(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +126,7 @@ def test_a_set_up_that_fails_is_begun_again(module: ModuleType, monkeypatch: pyt
 
     module.main()
 
-    assert len(module.installed) == 2
+    assert module.installed == STEPS
 
 
 def test_only_one_set_up_works_on_a_checkout(module: ModuleType, capsys: pytest.CaptureFixture[str]) -> None:
@@ -137,7 +141,7 @@ def test_only_one_set_up_works_on_a_checkout(module: ModuleType, capsys: pytest.
         assert module.installed == []
     second.join(20)
 
-    assert len(module.installed) == 2
+    assert module.installed == STEPS
 
 
 def test_the_scripts_can_be_run() -> None:
