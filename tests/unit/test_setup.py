@@ -14,8 +14,8 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-STEPS = ["pip", "requirements.lock", "."]
-"""What is installed, in this order."""
+STEPS = ["--constraint", "--requirement", "--no-deps"]
+"""How pip is called: for itself, for the lock, for the project."""
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_what_is_missing_is_said(checkout: Path, script: str, message: str) -> N
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """bin/set_up.py for a small project in a temporary folder; `installed` has pip's last arguments."""
+    """bin/set_up.py for a small project in a temporary folder; `installed` has the first argument of each call of pip."""
     specification = importlib.util.spec_from_file_location("set_up", ROOT / "bin" / "set_up.py")
     assert specification is not None
     assert specification.loader is not None
@@ -99,9 +99,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setattr(module, name, tmp_path / path)
     monkeypatch.setattr(module, "PYTHON", Path(sys.executable))
     module.installed = []
-    monkeypatch.setattr(
-        module, "pip", lambda *arguments: module.installed.append(arguments[-1].removeprefix(f"{tmp_path}/"))
-    )
+    monkeypatch.setattr(module, "pip", lambda *arguments: module.installed.append(arguments[0]))
     return module
 
 
