@@ -7,7 +7,12 @@ import sys
 import typer
 
 from linkner.errors import LinknerError
-from workers.cli import demo, documents, model, roles, simulate, up
+from workers.cli.demo import register as add_demo
+from workers.cli.documents import register as add_documents
+from workers.cli.model import register as add_model
+from workers.cli.roles import register as add_roles
+from workers.cli.simulate import register as add_simulate
+from workers.cli.up import register as add_up
 
 app = typer.Typer(
     name="linkner",
@@ -17,8 +22,8 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-for module in (demo, up, documents, model, simulate, roles):
-    module.register(app)
+for add_commands in (add_demo, add_up, add_documents, add_model, add_simulate, add_roles):
+    add_commands(app)
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from workers.stack.stack import Shape
 
 _DATA = Path(__file__).parent.parent / "demo"
+_REPLAYS_PER_MINUTE = 6000
 
 
 def register(app: typer.Typer) -> None:
@@ -56,8 +57,7 @@ def demo(
     if input is None:
         input, replies = _DATA / "posts.jsonl", replies or _DATA / "replies.jsonl"
     lines = list(read_lines(input, limit=limit))
-    # A stack of its own, whatever servers the environment names: a demo must not write into them.
-    settings = load_settings().model_copy(update={"postgres_url": "", "redis_url": "", "broker_url": ""})
+    settings = _own_stack(load_settings(), replayed=replies is not None)
     with (
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
         Steps(quiet=json_only) as steps,
@@ -73,6 +73,17 @@ def demo(
         show_outcome(Console(), outcome, posts=show)
     typer.echo(json.dumps(outcome.to_json()))
     raise typer.Exit(0 if outcome.ok else 1)
+
+
+def _own_stack(settings: Settings, *, replayed: bool) -> Settings:
+    """Settings for servers of its own, whatever the environment names: a demo must not write into those.
+
+    Replayed answers cost nothing, so the limit on LLM calls is raised for them unless it was chosen.
+    """
+    update: dict[str, object] = {"postgres_url": "", "redis_url": "", "broker_url": ""}
+    if replayed and "llm_requests_per_minute" not in settings.model_fields_set:
+        update["llm_requests_per_minute"] = _REPLAYS_PER_MINUTE
+    return settings.model_copy(update=update)
 
 
 def _shape(*, posts: Path, replies: Path | None, model: Path | None, callers: int) -> Shape:

@@ -123,6 +123,7 @@ def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
         "LINKNER_GATEWAY_HOST": "127.0.0.1",
         "LINKNER_GATEWAY_PORT": str(shape.gateway_port or _free_port()),
         "LINKNER_LLM_BASE_URL": llm,
+        "LINKNER_LLM_REQUESTS_PER_MINUTE": str(settings.llm_requests_per_minute),
     }
 
 
