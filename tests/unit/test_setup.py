@@ -81,7 +81,7 @@ def test_what_is_missing_is_said(checkout: Path, script: str, message: str) -> N
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """bin/set_up.py for a small project in a temporary folder; `installed` has the first argument of each call of pip."""
+    """bin/set_up.py for a small project; `installed` has the first argument of each call of pip."""
     specification = importlib.util.spec_from_file_location("set_up", ROOT / "bin" / "set_up.py")
     assert specification is not None
     assert specification.loader is not None
