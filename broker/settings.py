@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     deadline_s: float = Field(3600.0, gt=0, description="Age at which an open question ends unanswered")
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
 
+    # Operation
+    heartbeat_file: str = Field("", description="File that a worker or relay touches while it is alive")
+
     # Gateway
     gateway_host: str = Field("127.0.0.1")
     gateway_port: int = Field(8080, ge=0, le=65535)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from celery import Celery
 
+from broker.heartbeat import beat_in_worker
 from broker.queues import declared_queues
 from broker.settings import Settings
 
@@ -19,6 +20,7 @@ def consume(
 
     Threads, not processes: the work is waiting for sockets, and one process shares its connection pools.
     """
+    beat_in_worker(app, settings.heartbeat_file)
     worker = app.Worker(
         pool="threads",
         concurrency=slots,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import httpx
@@ -13,7 +12,10 @@ import httpx
 from linkner.errors import RejectedError, UnavailableError
 
 BATCH = 500
-"""Lines in one request."""
+"""Most lines in one request."""
+
+BATCH_BYTES = 2_000_000
+"""Bytes after which a request takes no further line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +50,8 @@ class GatewayClient:
             UnavailableError: the gateway stayed busy or away.
             RejectedError: it refused a whole batch.
         """
-        total, first_line, remaining = Submitted(), 1, iter(lines)
-        while batch := list(islice(remaining, BATCH)):
+        total, first_line = Submitted(), 1
+        for batch in _batches(lines):
             total += self._submit_batch(batch, first_line=first_line)
             first_line += len(batch)
             told(len(batch))
@@ -122,6 +124,19 @@ class GatewayClient:
                     hint=f"is a stack running at {self._http.base_url}? `linkner up` starts one",
                 )
             time.sleep(pause_s)
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _in_words(error: dict[str, str]) -> str:

@@ -101,9 +101,15 @@ def what_a_worker_prints(settings: Settings, folder: Path, *, until: int) -> lis
     process = GuardedProcess(
         [sys.executable, "-m", "tests.contract.recording_worker"],
         log=log,
-        env={**os.environ, "LINKNER_BROKER_URL": settings.broker, "LINKNER_KEY_PREFIX": settings.key_prefix},
+        env={
+            **os.environ,
+            "LINKNER_BROKER_URL": settings.broker,
+            "LINKNER_KEY_PREFIX": settings.key_prefix,
+            "LINKNER_HEARTBEAT_FILE": str(folder / "alive"),
+        },
     )
     assert wait_until(lambda: log.read_text().count("received ") >= until, within_s=30), log.read_text()
+    assert (folder / "alive").exists()
     process.stop(within_s=20)
     assert process.returncode() == 0, log.read_text()
     return log.read_text().splitlines()

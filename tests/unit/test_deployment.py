@@ -102,7 +102,18 @@ def test_addresses_name_services_and_the_ports_they_listen_on(name: str) -> None
             assert listening[str(url.hostname)] == url.port
 
 
-@pytest.mark.parametrize("name", [name for name, service in OURS.items() if "healthcheck" in service])
+def test_every_service_that_stays_has_a_health_check() -> None:
+    assert {name for name, service in SERVICES.items() if "healthcheck" not in service} == {"migrate"}
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if "port" not in parsed(OURS[name]["command"])])
+def test_health_checks_of_workers_look_at_the_file_that_they_touch(name: str) -> None:
+    if name != "migrate":
+        (looked_at,) = re.findall(r"stat\('([^']+)'\)", OURS[name]["healthcheck"]["test"][-1])
+        assert OURS[name]["environment"]["LINKNER_HEARTBEAT_FILE"] == looked_at
+
+
+@pytest.mark.parametrize("name", [name for name in OURS if "port" in parsed(OURS[name]["command"])])
 def test_health_checks_and_published_ports_are_those_listened_on(name: str) -> None:
     listened = str(parsed(OURS[name]["command"])["port"])
 

@@ -49,7 +49,8 @@ def relay(log_level: LogLevel = "INFO") -> None:
     from workers.relay import run_relay
 
     _log(log_level)
-    run_relay(build(load_settings()))
+    settings = load_settings()
+    run_relay(build(settings), heartbeat_file=settings.heartbeat_file)
 
 
 def worker(

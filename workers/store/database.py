@@ -52,6 +52,7 @@ def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEM
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # else a logged error shows posts
         connect_args={
             "application_name": "linkner",
             "connect_timeout": 5,
