@@ -159,6 +159,7 @@ def gateway_app(settings: Settings) -> FastAPI:
         store=PostgresStore(connections),
         reader=PostgresReader(connections),
         settings=settings,
+        limits=limits(settings),
         queues=publisher(settings),
         clock=SystemClock(),
     )

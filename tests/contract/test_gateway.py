@@ -19,6 +19,7 @@ from linkner.spans import Entity, Recognition, Span
 from tests.contract.gateway_server import serving
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from workers.bootstrap import limits
 from workers.gateway.app import create_app
 from workers.gateway.server import run
 from workers.ports import Reader, Recognised, Store
@@ -27,6 +28,7 @@ from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 
 SETTINGS = Settings(max_text_chars=50, max_items=4, max_body_bytes=2_000, high_water=2)
+LIMITS = limits(SETTINGS)
 
 
 @dataclass
@@ -104,7 +106,9 @@ def _serving(
     store: Store, reader: Reader, queues: FakeQueues | None = None
 ) -> AbstractContextManager[httpx.Client]:
     return serving(
-        create_app(store=store, reader=reader, settings=SETTINGS, queues=queues, clock=FakeClock())
+        create_app(
+            store=store, reader=reader, settings=SETTINGS, limits=LIMITS, queues=queues, clock=FakeClock()
+        )
     )
 
 
@@ -329,7 +333,9 @@ def test_a_defect_is_a_500_that_tells_nothing() -> None:
             raise RuntimeError("hello Porto")
 
     store = Defective(FakeClock())
-    app = create_app(store=store, reader=store, settings=SETTINGS, queues=None, clock=FakeClock())
+    app = create_app(
+        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, clock=FakeClock()
+    )
     with serving(app) as client:
         client.event_hooks = {"response": []}
         answer = client.post("/v1/documents", json=[post()])
@@ -341,7 +347,9 @@ def test_a_defect_is_a_500_that_tells_nothing() -> None:
 
 def test_an_address_in_use_is_a_configuration_error() -> None:
     store = FakeStore(FakeClock())
-    app = create_app(store=store, reader=store, settings=SETTINGS, queues=None, clock=FakeClock())
+    app = create_app(
+        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, clock=FakeClock()
+    )
     told: Callable[[str], None] = pytest.fail
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,

@@ -16,7 +16,13 @@ from workers.ports import Clock, Queues, Reader, Store
 
 
 def create_app(
-    *, store: Store, reader: Reader, settings: Settings, queues: Queues | None, clock: Clock
+    *,
+    store: Store,
+    reader: Reader,
+    settings: Settings,
+    limits: Limits,
+    queues: Queues | None,
+    clock: Clock,
 ) -> FastAPI:
     """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay."""
     app = FastAPI(
@@ -30,7 +36,7 @@ def create_app(
     submission = Submission(
         store=store,
         reader=reader,
-        limits=Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items),
+        limits=limits,
         high_water=settings.high_water,
     )
     app.include_router(submission_routes(submission, Bodies(max_bytes=settings.max_body_bytes), metrics))
