@@ -15,10 +15,11 @@ class Recipe:
 
     `learning_rate` is that of the adapters (or of the whole encoder), `head_learning_rate` that of the rest;
     both rise linearly over the share `warmup` of all steps, then fall linearly to zero. `batch_size` counts
-    one worker's windows. The E-NER weights λ of equation 8 begin at `penalty` and grow by the epoch, to reach
-    1 at `penalty_epochs`. Each epoch, the share `post_share` of the sentences has its words split as those of
-    raw posts are. Training ends after `patience` epochs without a better dev F1. `half`: the encoder computes
-    in bfloat16; None: where the device is made for it.
+    one worker's windows. `averaging` is the decay of the running average of the weights. The E-NER weights λ
+    of equation 8 begin at `penalty` and grow by the epoch, to reach 1 at `penalty_epochs`. Each epoch, the
+    share `post_share` of the sentences has its words split as those of raw posts are. Training ends after
+    `patience` epochs without a better dev F1. `half`: the encoder computes in bfloat16; None: where the
+    device is made for it.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -32,6 +33,7 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.1
     clip: float = 1.0
+    averaging: float = 0.995
     penalty: float = 0.01
     penalty_epochs: int = 10
     post_share: float = 0.5
@@ -50,6 +52,7 @@ class Recipe:
             "weight_decay": self.weight_decay >= 0,
             "warmup": 0 <= self.warmup < 1,
             "clip": self.clip > 0,
+            "averaging": 0 <= self.averaging < 1,
             "penalty": 0 < self.penalty <= 1,
             "penalty_epochs": self.penalty_epochs >= 1,
             "post_share": 0 <= self.post_share <= 1,

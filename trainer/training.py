@@ -19,6 +19,8 @@ from linkner.recognition.features import Vectoriser
 from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.scoring import Scores
+from trainer.averaging import AveragedWeights
+from trainer.balancing import lower_outside
 from trainer.datasets import Example, as_post, batches, examples, tensors
 from trainer.evaluation import evaluate
 from trainer.recipe import Progress, Recipe
@@ -50,11 +52,15 @@ def train_model(
 ) -> float:
     """Train one model; worker 0 writes the weights of the epoch with the best dev F1 to `output`.
 
+    In the end their balance between precision and recall is set on dev, too.
+
+    Dev is recognised, and the checkpoint written, with the running average of the weights.
+
     All workers draw the same random order, of which each takes every n-th batch, and all evaluate on dev, so
     that they stop together.
 
     Returns:
-        The best dev F1, in [0, 1].
+        The dev F1 of what was written, in [0, 1].
 
     Raises:
         InputError: the data has a label that the model lacks.
@@ -62,18 +68,27 @@ def train_model(
         CheckpointError: training diverged.
     """
     loop = _Loop(config, recipe, train, place)
-    best, since = -1.0, 0
+    best, since, weights = -1.0, 0, checkpoint.trained_state(loop.model)
     for epoch in range(1, recipe.epochs + 1):
         loss = loop.run_epoch(epoch, report)
-        scores = loop.evaluate(dev)
-        better = scores.micro.f1 > best
+        with loop.averages.in_place():
+            scores = loop.evaluate(dev)
+            better = scores.micro.f1 > best
+            if better:
+                weights = {
+                    name: value.clone() for name, value in checkpoint.trained_state(loop.model).items()
+                }
         best, since = max(best, scores.micro.f1), 0 if better else since + 1
         if place.rank == 0:
             if better:
-                checkpoint.save(output, loop.model, config)
+                checkpoint.save(output, weights, config)
             report(Progress(epoch, loop.step, loop.steps, loss, dev=scores, best=better))
         if since == recipe.patience:
             break
+    if place.rank == 0:
+        loop.model.load_state_dict(weights, strict=False)
+        _, best = lower_outside(loop.model.head, lambda: loop.evaluate(dev).micro.f1)
+        checkpoint.save(output, checkpoint.trained_state(loop.model), config)
     return best
 
 
@@ -93,6 +108,7 @@ class _Loop:
         self._wrapped = place.wrap(self.model)
         torch.manual_seed(recipe.seed + place.rank)  # the same weights everywhere, but not the same dropout
         self._parameters = [value for value in self.model.parameters() if value.requires_grad]
+        self.averages = AveragedWeights(self._parameters, decay=recipe.averaging)
         self.step = 0
         self.steps = recipe.epochs * len(self._batches())
         self._optimiser = _optimiser(self.model, recipe)
@@ -145,6 +161,7 @@ class _Loop:
         torch.nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip)
         self._optimiser.step()
         self._schedule.step()
+        self.averages.update()
         value = float(loss.detach())
         if value != value:
             raise CheckpointError(

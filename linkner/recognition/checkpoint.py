@@ -106,15 +106,13 @@ def trained_state(model: SpanNer) -> dict[str, Tensor]:
     return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
 
 
-def save(folder: Path, model: SpanNer, config: ModelConfig) -> None:
-    """Write the checkpoint; other files of the folder stay.
+def save(folder: Path, trained: Mapping[str, Tensor], config: ModelConfig) -> None:
+    """Write the checkpoint of a model with these trained weights; other files of the folder stay.
 
     Raises:
         CheckpointError: a weight is not finite in half precision: training diverged.
     """
-    state = {
-        name: value.to("cpu", torch.float16).contiguous() for name, value in trained_state(model).items()
-    }
+    state = {name: value.to("cpu", torch.float16).contiguous() for name, value in trained.items()}
     for name, value in state.items():
         if not value.isfinite().all():
             raise CheckpointError(f"{name} is not finite in half precision", hint="lower the learning rate")

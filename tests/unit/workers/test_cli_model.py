@@ -28,7 +28,7 @@ def folder(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     config = checkpoint.ModelConfig(
         name="tiny", label_set="wnut17", labels=("person", "location"), encoder=tiny_encoder, hidden=8
     )
-    checkpoint.save(path, checkpoint.build(config), config)
+    checkpoint.save(path, checkpoint.trained_state(checkpoint.build(config)), config)
     return str(path)
 
 

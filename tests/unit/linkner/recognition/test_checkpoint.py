@@ -19,7 +19,7 @@ def folder(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sound checkpoint; tests that damage it take a copy."""
     path = tmp_path_factory.mktemp("checkpoint")
     config = tiny_config(tiny_encoder)
-    checkpoint.save(path, stir(checkpoint.build(config)), config)
+    checkpoint.save(path, checkpoint.trained_state(stir(checkpoint.build(config))), config)
     return path
 
 
@@ -34,7 +34,7 @@ def damaged(folder: Path, tmp_path: Path) -> Path:
 def test_a_loaded_model_gives_the_logits_of_the_saved_one(tiny_encoder, tmp_path, lora_rank) -> None:
     config = tiny_config(tiny_encoder, lora_rank=lora_rank)
     model = stir(checkpoint.build(config))
-    checkpoint.save(tmp_path, model, config)
+    checkpoint.save(tmp_path, checkpoint.trained_state(model), config)
     loaded, read, digest = checkpoint.load(tmp_path)
     vectoriser = Vectoriser(load_tokeniser(tiny_encoder), window=config.window, max_span_length=3)
     batch = vectoriser.collate(list(vectoriser.windows([["Anna", "saw", "Rome"]])))
@@ -55,7 +55,7 @@ def test_weights_that_overflow_are_not_written(tiny_encoder, tmp_path) -> None:
     with torch.no_grad():
         model.head.start.bias[0] = 1e6
     with pytest.raises(CheckpointError, match=r"head\.start\.bias is not finite"):
-        checkpoint.save(tmp_path, model, config)
+        checkpoint.save(tmp_path, checkpoint.trained_state(model), config)
     assert not list(tmp_path.iterdir())
 
 
