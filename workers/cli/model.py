@@ -106,6 +106,10 @@ def train(
         typer.Option(help="Of adapters or encoder. [default: 0.001; with --full 0.00005] Paper: 0.00001."),
     ] = None,
     head_learning_rate: Annotated[float, typer.Option(help="Of all other weights.")] = 1e-3,
+    averaging: Annotated[
+        float,
+        typer.Option(help="Decay of the running average of the weights; 0: none. Paper: not said."),
+    ] = 0.995,
     penalty: Annotated[
         float, typer.Option(help="λ of the E-NER loss in the first epoch; it grows. Paper: 0.01.")
     ] = 0.01,
@@ -151,6 +155,7 @@ def train(
         batch_size=batch_size,
         learning_rate=learning_rate if learning_rate is not None else (5e-5 if full else 1e-3),
         head_learning_rate=head_learning_rate,
+        averaging=averaging,
         penalty=penalty,
         patience=patience,
         seed=seed,
