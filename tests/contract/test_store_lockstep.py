@@ -1,0 +1,185 @@
+"""Long random walks have the same outcome in memory and in PostgreSQL, and keep the guarantee.
+
+The steps include what faults bring about: leases that expire, stale claims that come back, repeated messages,
+sweeps at any moment. The walks are the same on every run; a failure names the seed and the step.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Engine, text
+
+from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from tests.fakes.store import FakeStore
+from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised, Stage
+from workers.store.outbox import PostgresOutbox
+from workers.store.reader import PostgresReader
+from workers.store.repository import PostgresStore
+
+SPANS = (Span(0, 4), Span(8, 12))
+STEPS = 400
+LATER_S = 3600.0
+
+
+def scored(span: Span) -> ScoredSpan:
+    return ScoredSpan(span, "person", 0.75, 0.5, {"person": 0.75, "O": 0.25})
+
+
+class Walk:
+    """Makes each call on both stores.
+
+    `ids` maps the fake's document ids to PostgreSQL's (which leaves gaps); question ids are equal. `claims`
+    are all claims ever made, most of them stale.
+    """
+
+    def __init__(self, engine: Engine, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.fake = FakeStore()
+        self.store, self.outbox = PostgresStore(engine), PostgresOutbox(engine)
+        self.reader = PostgresReader(engine)
+        self.ids: dict[int, int] = {}
+        self.claims: list[ClaimedQuestion] = []
+        self.steps = {
+            self.accept: 3,
+            self.recognise: 4,
+            self.refuse: 0.2,
+            self.claim: 8,
+            self.answer: 2,
+            self.end: 1,
+            self.release: 4,
+            self.publish: 4,
+            self.sweep: 1,
+            self.aggregate: 1,
+        }
+
+    def step(self) -> str:
+        (step,) = self.random.choices(list(self.steps), weights=list(self.steps.values()))
+        step()
+        return step.__name__
+
+    def _document(self) -> tuple[int, int]:
+        """A recent document, by its id in the fake and in PostgreSQL."""
+        return self.random.choice(list(self.ids.items())[-4:])
+
+    def _claim(self) -> ClaimedQuestion | None:
+        return self.random.choice(self.claims[-4:]) if self.claims else None
+
+    def _delay_s(self) -> float:
+        return self.random.choice([0.0, 0.0, 0.0, LATER_S])
+
+    def accept(self) -> None:
+        key = str(self.random.randrange(len(self.ids) + 2))
+        new = NewDocument("test", key, self.random.choice(["Anna in Oslo", "Anna in Oslo!"]))
+        (fake,), (real,) = self.fake.accept([new]), self.store.accept([new])
+        assert replace(fake, document_id=0) == replace(real, document_id=0)
+        assert self.ids.setdefault(fake.document_id, real.document_id) == real.document_id
+
+    def recognise(self) -> None:
+        if self.ids:
+            fake_id, real_id = self._document()
+            entities = tuple(map(scored, SPANS))
+            questions = tuple((entity,) for entity in entities[: self.random.choice([0, 1, 2, 2, 2])])
+            skip_reason = self.random.choice([None, None, None, "no-llm"])
+            result = Recognised(fake_id, "local", Recognition(entities, ()), questions, skip_reason)
+            again = replace(result, document_id=real_id)
+            assert self.fake.record_recognised([result]) == self.store.record_recognised([again])
+
+    def refuse(self) -> None:
+        if self.ids:
+            fake_id, real_id = self._document()
+            fake = self.fake.fail_recognition([fake_id], reason="refused")
+            assert fake == self.store.fail_recognition([real_id], reason="refused")
+
+    def claim(self) -> None:
+        newest = sum(self.fake.counts().questions.values())
+        question_id = self.random.randint(max(newest - 3, 1), newest + 1)
+        lease_s = self._delay_s()
+        fake = self.fake.claim(question_id, lease_s=lease_s, max_attempts=3)
+        real = self.store.claim(question_id, lease_s=lease_s, max_attempts=3)
+        assert (fake and replace(fake, document_id=self.ids[fake.document_id])) == real
+        if real is not None:
+            self.claims.append(real)
+
+    def answer(self) -> None:
+        if claim := self._claim():
+            labels = dict.fromkeys(claim.candidates, self.random.choice(["person", "location", "O"]))
+            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed=self.random.random() < 0.5)
+            assert self.fake.record_answer(claim, answer) == self.store.record_answer(claim, answer)
+
+    def end(self) -> None:
+        if claim := self._claim():
+            fake = self.fake.end_question(claim, reason="llm-refused", error="400")
+            assert fake == self.store.end_question(claim, reason="llm-refused", error="400")
+
+    def release(self) -> None:
+        if claim := self._claim():
+            delay_s, error = self._delay_s(), self.random.choice([None, "busy"])
+            fake = self.fake.release(claim, delay_s=delay_s, error=error)
+            assert fake == self.store.release(claim, delay_s=delay_s, error=error)
+
+    def publish(self) -> None:
+        stages: list[Stage] = ["recognise", "classify", "aggregate"]
+        for stage in stages:
+            fake: list[int] = []
+            real: list[int] = []
+            self.fake.publish_due(stage, limit=STEPS, send=fake.extend)
+            self.outbox.publish_due(stage, limit=STEPS, send=real.extend)
+            assert sorted(fake if stage == "classify" else map(self.ids.get, fake)) == sorted(real)
+
+    def sweep(self) -> None:
+        republish_after_s = self._delay_s()
+        deadline_s = self.random.choice([LATER_S] * 7 + [0.0])
+        fake = self.fake.sweep(republish_after_s=republish_after_s, deadline_s=deadline_s)
+        assert fake == self.outbox.sweep(republish_after_s=republish_after_s, deadline_s=deadline_s)
+
+    def aggregate(self) -> None:
+        fake = self.fake.joinable(list(self.ids))
+        real = self.store.joinable(list(self.ids.values()))
+        assert [replace(found, document_id=self.ids[found.document_id]) for found in fake] == real
+        decided = [[Entity(span, label, "llm", 0.7, 0.3) for span, label in f.answers.items()] for f in fake]
+        fake_ids, real_ids = ([found.document_id for found in side] for side in (fake, real))
+        completed = self.fake.complete(dict(zip(fake_ids, decided, strict=True)))
+        assert completed == self.store.complete(dict(zip(real_ids, decided, strict=True)))
+
+    def compare(self) -> None:
+        """Everything that can be read is equal, but for the clocks."""
+        fake, real = self.fake.counts(), self.reader.counts()
+        assert replace(fake, oldest_unfinished_s=0.0) == replace(real, oldest_unfinished_s=0.0)
+        for fake_id, real_id in self.ids.items():
+            fake_view, real_view = self.fake.document(fake_id), self.reader.document(real_id)
+            clocks = {"document_id": 0, "accepted_at": None, "completed_at": None}
+            assert replace(fake_view, **clocks) == replace(real_view, **clocks)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_both_stores_go_in_step(engine: Engine, seed: int) -> None:
+    walk = Walk(engine, seed)
+    taken: list[str] = []
+    for number in range(STEPS):
+        try:
+            taken.append(walk.step())
+            if number % 10 == 0:
+                walk.compare()
+        except AssertionError as error:
+            error.add_note(f"seed {seed}, step {number}, after {taken[-20:]}")
+            raise
+    assert len(walk.claims) >= 10, "a walk without claims proves little"
+
+
+def test_whatever_happened_everything_accepted_is_finished_once(engine: Engine) -> None:
+    walk = Walk(engine, 99)
+    for _ in range(STEPS):
+        walk.step()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE questions SET lease_until = now() WHERE state = 'claimed'"))
+    accepted = list(walk.ids.values())
+    local = [Recognised(real_id, "local", Recognition((), ()), ()) for real_id in accepted]
+    walk.store.record_recognised(local)
+    walk.outbox.sweep(republish_after_s=0.0, deadline_s=0.0)
+    walk.store.complete({found.document_id: [] for found in walk.store.joinable(accepted)})
+    assert walk.reader.unfinished() == 0
+    fed = [item.document.document_id for item in walk.reader.feed(after=0, limit=len(accepted) + 1)]
+    assert sorted(fed) == sorted(accepted)
