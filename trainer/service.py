@@ -204,17 +204,27 @@ def run_service(
 def _adopted_orphans() -> Iterator[None]:
     """Become the parent of descendants whose own parent dies (Linux), and kill those that the block leaves.
 
-    Ray's agents outlive a raylet that is stopped while it starts: for a minute they look for it.
+    Ray forgets its processes where it is stopped while it starts, and its agents look for a raylet that is
+    gone for another minute.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     try:
         yield
     finally:
-        for children in Path("/proc/self/task").glob("*/children"):
-            for pid in children.read_text().split():
+        while children := _children():
+            for pid in children:
                 with suppress(ProcessLookupError):
-                    os.kill(int(pid), signal.SIGKILL)
+                    os.kill(pid, signal.SIGKILL)
+            for pid in children:  # once one is gone, its own children are ours
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+
+
+def _children() -> list[int]:
+    """Process ids of this process's children, ended but not yet waited for included (Linux)."""
+    files = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for file in files for pid in file.read_text().split()]
 
 
 def _free_port(host: str, port: int) -> int:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,29 +22,25 @@ ROOT = Path(__file__).parents[2]
 
 
 class Service:
-    """The service in a process of its own; whatever it starts carries a mark in its environment."""
+    """The service in a session of its own, which all that it starts belongs to."""
 
     def __init__(self) -> None:
-        self._mark = f"LINKNER_TEST_MARK={uuid.uuid4()}"
-        name, _, value = self._mark.partition("=")
+        command = [sys.executable, "-c", SERVICE]
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVICE],
-            cwd=ROOT,
-            env={**os.environ, name: value},
-            stdout=subprocess.PIPE,
-            text=True,
+            command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
 
     def running(self) -> dict[int, str]:
-        """Command lines of the living processes with the mark, by process id."""
+        """Command lines of the session's living processes, by process id."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if self._mark.encode() in (folder / "environ").read_bytes():
-                    found[int(folder.name)] = (folder / "cmdline").read_text()
-            except OSError:
+                state, _, _, session = (folder / "stat").read_text().rpartition(")")[2].split()[:4]
+                if int(session) == self.process.pid and state != "Z":
+                    found[int(folder.name)] = (folder / "cmdline").read_text().rstrip("\0")
+            except OSError:  # it has just ended
                 continue
-        return {pid: command for pid, command in found.items() if command}
+        return found
 
 
 @pytest.fixture
@@ -78,7 +73,7 @@ def test_a_running_service_stops_and_leaves_nothing(service: Service, number: si
 
 def test_a_starting_service_stops_and_leaves_nothing(service: Service) -> None:
     assert eventually(
-        lambda: any("ServeController" in command for command in service.running().values()), within_s=60
+        lambda: any("RuntimeEnvAgent" in command for command in service.running().values()), within_s=150
     )
     service.process.send_signal(signal.SIGTERM)
     service.process.wait(timeout=30)
