@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.support.folders import server_folder
 from tests.support.posts import lines
 
 
@@ -41,9 +43,15 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with server_folder() as folder:
+        yield folder
+
+
 @pytest.mark.timeout(300)
-def test_the_demo_carries_its_posts_and_leaves_nothing(tmp_path: Path) -> None:
-    done = demo(TMPDIR=str(tmp_path))
+def test_the_demo_carries_its_posts_and_leaves_nothing(folder: Path) -> None:
+    done = demo(TMPDIR=str(folder))
     counts = summary(done)
     assert counts["accepted"] == counts["final"] == 104
     assert (counts["lost"], counts["doubled"], counts["wrong_surface"], counts["rejected"]) == (0, 0, 0, 0)
@@ -52,16 +60,16 @@ def test_the_demo_carries_its_posts_and_leaves_nothing(tmp_path: Path) -> None:
     assert counts["decided_by"]["llm"] > 0
     assert counts["decided_by"]["local"] > 0
     assert "replayed" in done.stdout
-    assert list(tmp_path.iterdir()) == []
-    assert processes_of(tmp_path) == []
+    assert list(folder.iterdir()) == []
+    assert processes_of(folder) == []
 
 
 @pytest.mark.timeout(300)
-def test_without_replies_documents_finish_with_local_labels(tmp_path: Path) -> None:
-    posts = tmp_path / "posts.jsonl"
+def test_without_replies_documents_finish_with_local_labels(folder: Path) -> None:
+    posts = folder / "posts.jsonl"
     refused = [b'{"id": "nul", "source": "test", "text": "a\\u0000b"}', b"{not json"]
     posts.write_bytes(b"\n".join([*lines(30), *refused]))
-    done = demo("--input", str(posts), "--json", TMPDIR=str(tmp_path))
+    done = demo("--input", str(posts), "--json", TMPDIR=str(folder))
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 1
     counts = summary(done)

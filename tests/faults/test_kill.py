@@ -4,11 +4,11 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from broker.settings import load_settings
+from tests.support.folders import server_folder
 from tests.support.posts import POSTS, REPLIES, lines
 from tests.support.waiting import wait_until
 from workers.api_client import GatewayClient
@@ -28,11 +28,11 @@ FAST_RECOVERY = {
 
 
 @pytest.fixture
-def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+def stack(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     for name, value in FAST_RECOVERY.items():
         monkeypatch.setenv(name, value)
     shape = Shape(replay=(POSTS, REPLIES), replay_options=("--latency-median-s", "0.3"))
-    with running_stack(load_settings(), folder=tmp_path, shape=shape) as stack:
+    with server_folder() as folder, running_stack(load_settings(), folder=folder, shape=shape) as stack:
         yield stack
 
 
