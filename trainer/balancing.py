@@ -1,7 +1,7 @@
-"""The balance between precision and recall, chosen after training.
+"""The balance between precision and recall, chosen on dev.
 
-Nearly all spans are no entity, so a trained model says OUTSIDE too often for the best F1. One number mends
-it: how much the logit of OUTSIDE is lowered, which is the bias of that class.
+Nearly all spans are no entity, so a model says OUTSIDE too often for the best F1. One number mends it: how
+much the logit of OUTSIDE is lowered, which is the bias of that class.
 """
 
 from __future__ import annotations
@@ -11,28 +11,26 @@ from collections.abc import Callable
 import torch
 
 from linkner.recognition.spanner import SpanHead
+from linkner.scoring import Scores
 
-SHIFTS = tuple(step / 4 for step in range(9))
-"""What is tried: 0, 0.25, … 2."""
+SHIFTS = (0.0, 1.0, 2.0, 3.0)
+"""What is tried, in logits."""
 
 
 @torch.no_grad()
-def lower_outside(head: SpanHead, f1: Callable[[], float]) -> tuple[float, float]:
-    """Lower the OUTSIDE bias of `head` by the shift with the best F1; of equal ones, the smallest.
+def best_shift(head: SpanHead, measure: Callable[[], Scores]) -> tuple[float, Scores]:
+    """By how much to lower the OUTSIDE bias of `head` for the best F1, and the scores then.
 
     Args:
-        head: changed in place.
-        f1: measures the model that `head` belongs to, on dev.
-
-    Returns:
-        The shift and its F1.
+        head: its bias is changed for each measurement, and then restored.
+        measure: scores the model that `head` belongs to.
     """
     bias = head.classify.bias
-    begin = bias[0].item()
-    measured = {}
+    before = bias[0].item()
+    measured: dict[float, Scores] = {}
     for shift in SHIFTS:
-        bias[0] = begin - shift
-        measured[shift] = f1()
-    best = max(measured, key=lambda shift: (measured[shift], -shift))
-    bias[0] = begin - best
+        bias[0] = before - shift
+        measured[shift] = measure()
+    bias[0] = before
+    best = max(measured, key=lambda shift: (measured[shift].micro.f1, -shift))
     return best, measured[best]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -98,6 +98,15 @@ def tensors(
         for start, length, index in example.entities:
             targets[row, start, length] = index
     return batch, targets, mask
+
+
+def hide(batch: Batch, *, share: float, mask: int) -> Batch:
+    """The batch with a random `share` of its wordpieces replaced by the token `mask`.
+
+    A name is then learned less by heart, and more from its context and shape.
+    """
+    hidden = (torch.rand(batch.tokens.shape) < share) & (batch.word_of_token >= 0)
+    return replace(batch, tokens=batch.tokens.masked_fill(hidden, mask))
 
 
 def _owned(

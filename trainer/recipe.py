@@ -17,16 +17,16 @@ class Recipe:
     both rise linearly over the share `warmup` of all steps, then fall linearly to zero. `batch_size` counts
     one worker's windows. `averaging` is the decay of the running average of the weights. The E-NER weights λ
     of equation 8 begin at `penalty` and grow by the epoch, to reach 1 at `penalty_epochs`. Each epoch, the
-    share `post_share` of the sentences has its words split as those of raw posts are. Training ends after
-    `patience` epochs without a better dev F1. `half`: the encoder computes in bfloat16; None: where the
-    device is made for it.
+    share `post_share` of the sentences has its words split as those of raw posts are. The share `mask_share`
+    of all wordpieces is hidden from the encoder. Training ends after `patience` epochs without a better dev
+    F1. `half`: the encoder computes in bfloat16; None: where the device is made for it.
 
     Raises:
         ConfigurationError: a value is out of its range.
     """
 
     loss: LossName = "e-ner"
-    epochs: int = 10
+    epochs: int = 8
     batch_size: int = 32
     learning_rate: float = 1e-3
     head_learning_rate: float = 1e-3
@@ -37,6 +37,7 @@ class Recipe:
     penalty: float = 0.01
     penalty_epochs: int = 10
     post_share: float = 0.5
+    mask_share: float = 0.12
     patience: int = 4
     seed: int = 1
     device: str | None = None
@@ -56,6 +57,7 @@ class Recipe:
             "penalty": 0 < self.penalty <= 1,
             "penalty_epochs": self.penalty_epochs >= 1,
             "post_share": 0 <= self.post_share <= 1,
+            "mask_share": 0 <= self.mask_share < 1,
             "patience": self.patience >= 1,
         }
         for name, good in checks.items():

@@ -20,8 +20,8 @@ from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.scoring import Scores
 from trainer.averaging import AveragedWeights
-from trainer.balancing import lower_outside
-from trainer.datasets import Example, as_post, batches, examples, tensors
+from trainer.balancing import best_shift
+from trainer.datasets import Example, as_post, batches, examples, hide, tensors
 from trainer.evaluation import evaluate
 from trainer.recipe import Progress, Recipe
 
@@ -52,9 +52,8 @@ def train_model(
 ) -> float:
     """Train one model; worker 0 writes the weights of the epoch with the best dev F1 to `output`.
 
-    In the end their balance between precision and recall is set on dev, too.
-
-    Dev is recognised, and the checkpoint written, with the running average of the weights.
+    Dev is recognised, and the checkpoint written, with the running average of the weights, whose balance
+    between precision and recall is set on dev, too.
 
     All workers draw the same random order, of which each takes every n-th batch, and all evaluate on dev, so
     that they stop together.
@@ -68,16 +67,12 @@ def train_model(
         CheckpointError: training diverged.
     """
     loop = _Loop(config, recipe, train, place)
-    best, since, weights = -1.0, 0, checkpoint.trained_state(loop.model)
+    best, since = -1.0, 0
     for epoch in range(1, recipe.epochs + 1):
         loss = loop.run_epoch(epoch, report)
         with loop.averages.in_place():
-            scores = loop.evaluate(dev)
-            better = scores.micro.f1 > best
-            if better:
-                weights = {
-                    name: value.clone() for name, value in checkpoint.trained_state(loop.model).items()
-                }
+            scores, weights = loop.balance(dev)
+        better = scores.micro.f1 > best
         best, since = max(best, scores.micro.f1), 0 if better else since + 1
         if place.rank == 0:
             if better:
@@ -85,10 +80,6 @@ def train_model(
             report(Progress(epoch, loop.step, loop.steps, loss, dev=scores, best=better))
         if since == recipe.patience:
             break
-    if place.rank == 0:
-        loop.model.load_state_dict(weights, strict=False)
-        _, best = lower_outside(loop.model.head, lambda: loop.evaluate(dev).micro.f1)
-        checkpoint.save(output, checkpoint.trained_state(loop.model), config)
     return best
 
 
@@ -130,12 +121,15 @@ class _Loop:
                 report(Progress(epoch, self.step, self.steps, total / count))
         return total / len(mine)
 
-    def evaluate(self, dev: Sequence[Sentence]) -> Scores:
-        """The scores of the model as it is now."""
+    def balance(self, dev: Sequence[Sentence]) -> tuple[Scores, dict[str, Tensor]]:
+        """The scores on dev with precision and recall in balance, and a copy of those weights."""
         recogniser = Recogniser(
             self.model, self._config, self._vectoriser, device=self._device.type, half=self._half
         )
-        return evaluate(recogniser, dev)
+        shift, scores = best_shift(self.model.head, lambda: evaluate(recogniser, dev))
+        weights = {name: value.clone() for name, value in checkpoint.trained_state(self.model).items()}
+        weights["head.classify.bias"][0] -= shift
+        return scores, weights
 
     def _batches(self) -> list[list[Example]]:
         """This worker's batches of one epoch; every worker has equally many."""
@@ -153,6 +147,7 @@ class _Loop:
 
     def _learn(self, items: list[Example], balance: Balance) -> float:
         batch, targets, mask = tensors(items, self._vectoriser, max_span_length=self._config.max_span_length)
+        batch = hide(batch, share=self._recipe.mask_share, mask=self._vectoriser.mask)
         logits = self._wrapped(batch.to(self._device), half=self._half)
         mask = mask.to(self._device)
         loss = self._loss(logits[mask], targets.to(self._device)[mask], balance)

@@ -101,6 +101,8 @@ class Batch:
 class Vectoriser:
     """Turns sentences into windows, and windows into batches, for one tokeniser.
 
+    `unknown` and `mask` are the tokens for what has no wordpieces and for what is hidden.
+
     Args:
         tokeniser: a fast Hugging Face tokeniser with a classifier and a separator token (BERT-like).
         window: tokens that the encoder reads at once, special tokens included.
@@ -123,9 +125,10 @@ class Vectoriser:
                 f"a window of {window} tokens is too small for spans of {max_span_length} words",
                 expected=f"at least {4 * max_span_length * MAX_PIECES_PER_WORD + 2} tokens",
             )
-        self.tokeniser = tokeniser
+        self._tokeniser = tokeniser
         self._cls, self._sep, self._pad = special
-        self._unknown = tokeniser.unk_token_id if tokeniser.unk_token_id is not None else self._sep
+        self.unknown: int = tokeniser.unk_token_id if tokeniser.unk_token_id is not None else self._sep
+        self.mask: int = tokeniser.mask_token_id if tokeniser.mask_token_id is not None else self.unknown
         self._capacity = window - 2
         self._max_span_length = max_span_length
 
@@ -160,13 +163,13 @@ class Vectoriser:
         if not any(readable):
             yield from ((),) * len(readable)
             return
-        encoded = self.tokeniser(readable, is_split_into_words=True, add_special_tokens=False, verbose=False)
+        encoded = self._tokeniser(readable, is_split_into_words=True, add_special_tokens=False, verbose=False)
         for words, encoding in zip(readable, encoded.encodings, strict=True):
             pieces: list[list[int]] = [[] for _ in words]
             for piece, word in zip(encoding.ids, encoding.word_ids, strict=True):
                 if len(pieces[word]) < MAX_PIECES_PER_WORD:
                     pieces[word].append(piece)
-            yield tuple(tuple(word) or (self._unknown,) for word in pieces)
+            yield tuple(tuple(word) or (self.unknown,) for word in pieces)
 
     def _cut(self, index: int, words: Sequence[str], pieces: tuple[tuple[int, ...], ...]) -> Iterator[Window]:
         """Windows over one sentence; in the overlap of two, the earlier one owns the first half."""

@@ -96,7 +96,7 @@ def train(
     encoder_dropout: Annotated[
         float, typer.Option(min=0, max=0.9, help="Dropout of the encoder. Paper: 0.15.")
     ] = 0.15,
-    epochs: Annotated[int, typer.Option(min=1, help="Most epochs. Paper: not said.")] = 10,
+    epochs: Annotated[int, typer.Option(min=1, help="Most epochs. Paper: not said.")] = 8,
     patience: Annotated[
         int, typer.Option(min=1, help="Epochs without a better dev F1 after which training ends.")
     ] = 4,
@@ -110,6 +110,9 @@ def train(
         float,
         typer.Option(help="Decay of the running average of the weights; 0: none. Paper: not said."),
     ] = 0.995,
+    mask_share: Annotated[
+        float, typer.Option(help="Share of wordpieces hidden in training. Paper: none.")
+    ] = 0.12,
     penalty: Annotated[
         float, typer.Option(help="λ of the E-NER loss in the first epoch; it grows. Paper: 0.01.")
     ] = 0.01,
@@ -156,6 +159,7 @@ def train(
         learning_rate=learning_rate if learning_rate is not None else (5e-5 if full else 1e-3),
         head_learning_rate=head_learning_rate,
         averaging=averaging,
+        mask_share=mask_share,
         penalty=penalty,
         patience=patience,
         seed=seed,

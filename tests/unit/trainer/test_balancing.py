@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from linkner.recognition.spanner import SpanHead
-from trainer.balancing import SHIFTS, lower_outside
+from linkner.scoring import Score, Scores
+from trainer.balancing import SHIFTS, best_shift
 
 
 @pytest.fixture
@@ -11,21 +12,20 @@ def head() -> SpanHead:
     return SpanHead(width=4, hidden=4, classes=3, max_span_length=2, dropout=0.0)
 
 
-def test_the_bias_of_outside_is_lowered_to_the_best_f1(head) -> None:
-    before = head.classify.bias.detach().clone()
-
-    def f1() -> float:
-        return 1 - abs(before[0].item() - head.classify.bias[0].item() - 0.8)
-
-    shift, best = lower_outside(head, f1)
-    assert shift == 0.75
-    assert best == pytest.approx(0.95)
-    assert head.classify.bias[0].item() == pytest.approx(before[0].item() - 0.75)
-    assert head.classify.bias[1:].tolist() == before[1:].tolist()
+def scores(correct: int) -> Scores:
+    return Scores(Score(correct, 10, 10), {}, Score(correct, 10, 10))
 
 
-def test_nothing_changes_where_nothing_is_better(head) -> None:
+def test_the_shift_with_the_best_f1_is_found_and_the_bias_restored(head) -> None:
     before = head.classify.bias.tolist()
-    assert lower_outside(head, lambda: 0.5) == (0.0, 0.5)
-    assert head.classify.bias.tolist() == pytest.approx(before)
-    assert SHIFTS[0] == 0.0
+
+    def measure() -> Scores:
+        lowered = before[0] - head.classify.bias[0].item()
+        return scores(10 - round(2 * abs(lowered - 2.0)))
+
+    assert best_shift(head, measure) == (2.0, scores(10))
+    assert head.classify.bias.tolist() == before
+
+
+def test_of_equally_good_shifts_the_smallest_is_taken(head) -> None:
+    assert best_shift(head, lambda: scores(5)) == (SHIFTS[0], scores(5)) == (0.0, scores(5))

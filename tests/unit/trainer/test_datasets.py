@@ -3,6 +3,7 @@ from __future__ import annotations
 import random
 
 import pytest
+import torch
 
 from linkner.conll import Sentence
 from linkner.errors import InputError
@@ -10,7 +11,7 @@ from linkner.recognition.encoder import load_tokeniser
 from linkner.recognition.features import Vectoriser
 from linkner.spans import LabelledSpan, Span
 from linkner.text import words
-from trainer.datasets import as_post, batches, examples, tensors
+from trainer.datasets import as_post, batches, examples, hide, tensors
 
 LABELS = ("person", "location")
 
@@ -89,3 +90,14 @@ def test_tensors_put_the_class_at_start_and_length(vectoriser) -> None:
     assert targets[0, 0, 1] == 1
     assert targets[1, 0, 0] == 2
     assert mask.sum().item() == 3 + 2 + 1 + 1  # spans of 1, 2, 3 words of the first, one of the second
+
+
+def test_hiding_replaces_that_share_of_wordpieces_and_no_special_tokens(vectoriser) -> None:
+    torch.manual_seed(1)
+    batch = vectoriser.collate(list(vectoriser.windows([["letters"] * 12] * 50)))
+    hidden = hide(batch, share=0.25, mask=vectoriser.mask)
+    changed = hidden.tokens != batch.tokens
+    assert (hidden.tokens[changed] == vectoriser.mask).all()
+    assert not changed[batch.word_of_token < 0].any()
+    assert changed[batch.word_of_token >= 0].float().mean().item() == pytest.approx(0.25, abs=0.03)
+    assert torch.equal(hide(batch, share=0.0, mask=vectoriser.mask).tokens, batch.tokens)

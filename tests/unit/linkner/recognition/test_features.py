@@ -70,8 +70,7 @@ def test_windows_fit_and_own_every_start_once_with_its_spans_whole(vectoriser, s
 
 def test_a_word_without_wordpieces_is_read_as_unknown(vectoriser) -> None:
     (window,) = vectoriser.windows([["a", "\u200b", "\ud800"]])
-    unknown = (vectoriser.tokeniser.unk_token_id,)
-    assert window.pieces[1:] == (unknown, unknown)
+    assert window.pieces[1:] == ((vectoriser.unknown,),) * 2
 
 
 def test_collate_pads_and_keeps_track_of_words(vectoriser) -> None:
