@@ -17,6 +17,7 @@ from kombu import Connection
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
+import trainer  # noqa: F401 (sets Ray up, which must come before any test imports ray)
 from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.store.database import connect, migrate

@@ -55,13 +55,15 @@ def running_stack(
     Raises:
         UnavailableError: a role did not start; the message has the end of its log.
     """
-    logs = folder / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
+    logs, scratch = folder / "logs", folder / "tmp"
+    for needed in (logs, scratch):
+        needed.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         env = _servers(settings, folder=folder, stack=stack, report=report)
         report("bringing the database schema up to date")
         migrate(env["LINKNER_POSTGRES_URL"])
-        env |= _addresses(settings, shape)
+        # Libraries leave caches in the temporary folder: here they go with the stack's own.
+        env |= {**_addresses(settings, shape), "TMPDIR": str(scratch)}
         supervisor = Supervisor(folder=logs, env=env)
         stack.callback(supervisor.stop)
         supervisor.start(roles(env, shape))
