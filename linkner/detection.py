@@ -45,9 +45,17 @@ class Detector:
         of that by the local model's own account: 1 - p(label). For an O span this is its entity probability,
         which puts missed entities and doubtful ones on one scale. Ties go to the earlier span, then the
         shorter.
+
+        A plausible span that overlaps a certain entity is left out: the LLM tends to confirm it, with the
+        wrong boundaries, and would so replace an entity that nobody doubted.
         """
         doubtful = [scored for scored in recognition.entities if scored.uncertainty > self.threshold]
-        missed = [scored for scored in recognition.plausible if scored.entity_probability > self.epsilon]
+        certain = [scored.span for scored in recognition.entities if scored.uncertainty <= self.threshold]
+        missed = [
+            scored
+            for scored in recognition.plausible
+            if scored.entity_probability > self.epsilon and not any(map(scored.span.overlaps, certain))
+        ]
         ranked = sorted((*doubtful, *missed), key=_by_expected_gain)
         return tuple(ranked[: self.max_questions])
 

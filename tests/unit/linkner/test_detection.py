@@ -36,7 +36,13 @@ def test_candidates_are_the_doubtful_and_the_plausible_within_the_budget(
     detector: Detector, recognition: Recognition
 ) -> None:
     fit = [scored for scored in recognition.entities if scored.uncertainty > detector.threshold]
-    fit += [scored for scored in recognition.plausible if scored.entity_probability > detector.epsilon]
+    certain = [scored.span for scored in recognition.entities if scored not in fit]
+    fit += [
+        scored
+        for scored in recognition.plausible
+        if scored.entity_probability > detector.epsilon
+        and not any(scored.span.overlaps(span) for span in certain)
+    ]
     chosen = detector.candidates(recognition)
     assert len(chosen) == min(len(fit), detector.max_questions)
     assert all(scored in fit for scored in chosen)
@@ -71,6 +77,18 @@ def test_missed_entities_and_doubtful_ones_are_ranked_on_one_scale() -> None:
     likely, unlikely = _plausible(2, entity_probability=0.4), _plausible(3, entity_probability=0.06)
     detector = Detector(threshold=0.1, epsilon=0.05, max_questions=3)
     assert detector.candidates(Recognition((sure, unsure), (likely, unlikely))) == (unsure, likely, sure)
+
+
+def test_nobody_is_asked_about_other_boundaries_of_a_certain_entity() -> None:
+    certain, doubtful = (
+        _entity(0, probability=0.99, uncertainty=0.01),
+        _entity(5, probability=0.6, uncertainty=0.4),
+    )
+    around = [ScoredSpan(Span(0, 2), OUTSIDE, 0.7, 0.5, {OUTSIDE: 0.7, "person": 0.3})]
+    around += [ScoredSpan(Span(4, 6), OUTSIDE, 0.7, 0.5, {OUTSIDE: 0.7, "person": 0.3})]
+    detector = Detector(threshold=0.1, epsilon=0.05, max_questions=9)
+    asked = detector.candidates(Recognition((certain, doubtful), tuple(around)))
+    assert [scored.span for scored in asked] == [Span(5, 6), Span(4, 6)]
 
 
 def test_equal_gains_go_to_the_earlier_span() -> None:
