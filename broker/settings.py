@@ -32,10 +32,8 @@ class Settings(BaseSettings):
     # Questions
     label_set: str = Field("wnut17", description="Label set of the model and the questions")
     label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
-    threshold: float = Field(0.1, ge=0, description="τ: predicted entities above it are asked about")
-    epsilon: float = Field(
-        0.05, ge=0, le=1, description="ε: entity probability above which O spans are asked"
-    )
+    threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
+    epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
     max_questions: int = Field(8, ge=0, description="Most questions asked about one document")
     max_attempts: int = Field(5, gt=0, description="Attempts after which a question ends without an answer")
 
