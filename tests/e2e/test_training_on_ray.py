@@ -78,8 +78,9 @@ def test_a_local_ray_leaves_no_process_and_no_file(monkeypatch: pytest.MonkeyPat
         return folders[-1]
 
     monkeypatch.setattr(tempfile, "mkdtemp", recorded)
+    before = set(psutil.Process().children(recursive=True))
     with local_ray(num_cpus=1):
-        started = psutil.Process().children(recursive=True)
+        started = [child for child in psutil.Process().children(recursive=True) if child not in before]
         assert any("raylet" in process.name() for process in started)
     _, alive = psutil.wait_procs(started, timeout=20)
     assert [process for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []

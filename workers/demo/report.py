@@ -18,8 +18,9 @@ def show(console: Console, outcome: Outcome, *, posts: int) -> None:
     """Print up to `posts` posts with their entities, then the counts."""
     documents = list(outcome.carried.documents.values())
     shown = sorted(documents, key=lambda document: document["id"])[:posts]
-    console.print(posts_table(shown))
-    if len(documents) > len(shown):
+    if shown:
+        console.print(posts_table(shown))
+    if len(documents) > len(shown) > 0:
         console.print(f"… and {len(documents) - len(shown)} more posts")
     for refusal in outcome.submitted.refusals:
         console.print(f"[red]refused[/red] {refusal}")
