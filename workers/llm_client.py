@@ -30,6 +30,8 @@ MAX_REPLY_BYTES = 1_000_000
 MAX_TEXT_CHARS = 10_000
 
 _RETRYABLE = (408, 409, 429)
+_MISCONFIGURED = (401, 402, 403, 404)
+_MISCONFIGURED_RETRY_S = 30.0
 
 
 class OpenAiLlm:
@@ -148,11 +150,15 @@ def _ours(error: openai.OpenAIError) -> ServiceError:
     if error.status_code in _RETRYABLE or error.status_code >= 500:
         wait = retry_after_s(error.response.headers)
         return UnavailableError("the LLM endpoint cannot answer now", got=got, retry_after_s=wait)
-    return RejectedError(
-        "the LLM endpoint refused the request",
-        got=got,
-        hint="check LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY",
-    )
+    if error.status_code in _MISCONFIGURED:
+        # No question is at fault where key, account or model name is: they wait for somebody to mend it.
+        return UnavailableError(
+            "the LLM endpoint does not know this key or model",
+            got=got,
+            hint="check LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY",
+            retry_after_s=_MISCONFIGURED_RETRY_S,
+        )
+    return RejectedError("the LLM endpoint refused the request", got=got)
 
 
 def _check(base_url: str, api_key: str) -> None:

@@ -213,16 +213,28 @@ def test_nobody_listening_is_unavailable() -> None:
         llm.ask(prompt(0, 11))
 
 
-@pytest.mark.parametrize("status", ["400 Bad Request", "401 Unauthorized", "404 Not Found", "307 Redirect"])
-def test_other_errors_are_for_good_and_quote_nothing(status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("400 Bad Request", RejectedError),
+        ("422 Unprocessable", RejectedError),
+        ("307 Redirect", RejectedError),
+        ("401 Unauthorized", UnavailableError),
+        ("404 Not Found", UnavailableError),
+    ],
+)
+def test_refusals_quote_nothing_and_those_of_key_or_model_wait_to_be_mended(
+    status: str, kind: type[ServiceError]
+) -> None:
     body = json.dumps({"error": {"message": f"bad key {KEY} for {POST}", "code": "no_such_thing"}}).encode()
     answer = response(body, status=status, headers="location: http://example.org/\r\n")
     with (
         answering(lambda connection: connection.sendall(answer)) as url,
         client(f"{url}/v1") as llm,
-        pytest.raises(RejectedError, match="no_such_thing") as caught,
+        pytest.raises(kind, match="no_such_thing") as caught,
     ):
         llm.ask(prompt(0, 11))
+    assert getattr(caught.value, "retry_after_s", None) == (30.0 if kind is UnavailableError else None)
     assert KEY not in str(caught.value)
     assert POST not in str(caught.value)
     assert caught.value.__suppress_context__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,6 +10,8 @@ from linkner.classification import ask_about, parse_answer
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
 from workers.ports import ATTEMPTS_EXHAUSTED, Answer, ClaimedQuestion, Clock, Limiter, Llm, Reply, Store
+
+log = logging.getLogger("linkner.classify")
 
 LLM_REFUSED = "llm-refused"
 UNREADABLE = "unreadable-answer"
@@ -81,6 +84,7 @@ class ClassifyQuestion:
 
     def _later(self, claim: ClaimedQuestion, error: UnavailableError) -> Outcome:
         """A service that says when to come back has refused nothing: that is not counted as an attempt."""
+        log.warning("action=put-off question=%s error=%s", claim.question_id, error)
         if error.retry_after_s is not None:
             return self._release(claim, delay_s=error.retry_after_s, error=None)
         if claim.attempts >= self.max_attempts:
