@@ -42,7 +42,7 @@ class Steps:
 
     def say(self, message: str) -> None:
         """Print one line."""
-        self._console.print(f"[dim]·[/dim] {message}", highlight=False)
+        self._console.print(f"[dim]·[/dim] {message}", highlight=False, soft_wrap=True)
 
     def expect(self, step: str, total: int) -> None:
         """Announce a step and how much it has to do."""
