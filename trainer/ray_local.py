@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-from ray._raylet import Config
+from ray._raylet import Config  # type: ignore[attr-defined]
 
 _OBJECT_STORE_BYTES = 128 * 2**20  # nothing large goes through it: workers read their files themselves
 

