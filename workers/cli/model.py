@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from linkner.errors import ConfigurationError, InputError
+from linkner.errors import ConfigurationError
+from workers.cli.post_lines import PostLines
 
 if TYPE_CHECKING:
-    from linkner.scoring import Score, Scores
     from linkner.spans import Recognition, ScoredSpan
 
 _CHUNK = 256  # posts that `extract` reads before it writes
@@ -205,16 +205,15 @@ def evaluate(
     from linkner import conll
     from linkner.recognition.recogniser import Recogniser
     from trainer.evaluation import evaluate as scores_of
+    from workers.cli.scores import print_scores, scores_json
 
     sentences = conll.read(data)
     recogniser = Recogniser.from_pretrained(model, device=device)
     scores = scores_of(recogniser, sentences)
     if as_json:
-        typer.echo(
-            json.dumps({"model": recogniser.name, "sentences": len(sentences), **_scores_json(scores)})
-        )
+        typer.echo(json.dumps({"model": recogniser.name, "sentences": len(sentences), **scores_json(scores)}))
     else:
-        _print_scores(scores, title=f"{recogniser.name} on {len(sentences):,} sentences")
+        print_scores(scores, title=f"{recogniser.name} on {len(sentences):,} sentences")
 
 
 def extract(
@@ -239,7 +238,7 @@ def extract(
     from linkner.recognition.recogniser import Recogniser
 
     recogniser = Recogniser.from_pretrained(model, device=device)
-    lines = _Lines(sys.stdin.buffer)
+    lines = PostLines(sys.stdin.buffer)
     posts, done = lines.posts(), 0
     while chunk := list(islice(posts, _CHUNK)):
         recognitions = recogniser.recognise([text for _, text in chunk])
@@ -290,42 +289,6 @@ def serve(
     )
 
 
-class _Lines:
-    """Posts of lines; a line that cannot be used is reported on stderr, counted and left out."""
-
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
-        self.bad = 0
-
-    def posts(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """(what identifies it, text) of each post; empty lines are none."""
-        for number, line in enumerate(self._lines, start=1):
-            if not line.strip():
-                continue
-            try:
-                yield _post(line)
-            except InputError as error:
-                self.bad += 1
-                typer.echo(f"line {number}: {error}", err=True)
-
-
-def _post(line: bytes) -> tuple[dict[str, Any], str]:
-    """A JSON object's `id` and `text`, or the whole line. Raises InputError."""
-    try:
-        text = line.decode("utf-8").rstrip("\r\n")
-        if not text.lstrip().startswith("{"):
-            return {}, text
-        value = json.loads(text)
-    except UnicodeDecodeError as error:
-        raise InputError("not UTF-8", got=f"byte 0x{line[error.start]:02x} at {error.start + 1}") from error
-    except (ValueError, RecursionError) as error:
-        hint = "a post that begins with { must be given as JSON"
-        raise InputError("begins like a JSON object but is none", got=str(error), hint=hint) from error
-    if not isinstance(value.get("text"), str):
-        raise InputError("a post needs a text", expected='{"text": "…"}', got=text[:80])
-    return {"id": value["id"]} if "id" in value else {}, value["text"]
-
-
 def _entities_json(text: str, found: Recognition, *, plausible: bool) -> dict[str, Any]:
     def listed(spans: Sequence[ScoredSpan]) -> list[dict[str, Any]]:
         return [{"surface": scored.span.of(text), **scored.to_json()} for scored in spans]
@@ -341,36 +304,3 @@ def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | Non
     if train_file is None or dev_file is None:
         raise ConfigurationError("no training data", expected="--data, or --train and --dev")
     return train_file, dev_file
-
-
-def _score_json(score: Score) -> dict[str, float | int]:
-    return {
-        "precision": round(score.precision, 6),
-        "recall": round(score.recall, 6),
-        "f1": round(score.f1, 6),
-        "gold": score.gold,
-        "predicted": score.predicted,
-        "correct": score.correct,
-    }
-
-
-def _scores_json(scores: Scores) -> dict[str, Any]:
-    return {
-        **_score_json(scores.micro),
-        "span_f1": round(scores.spans.f1, 6),
-        "per_label": {label: _score_json(score) for label, score in scores.per_label.items()},
-    }
-
-
-def _print_scores(scores: Scores, *, title: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title=title)
-    table.add_column("label")
-    for column in ("precision", "recall", "F1", "gold", "predicted", "correct"):
-        table.add_column(column, justify="right")
-    for label, score in (*scores.per_label.items(), ("all", scores.micro), ("spans alone", scores.spans)):
-        ratios = (f"{100 * ratio:.1f}" for ratio in (score.precision, score.recall, score.f1))
-        table.add_row(label, *ratios, str(score.gold), str(score.predicted), str(score.correct))
-    Console().print(table)

@@ -1,0 +1,47 @@
+"""Posts from lines of text or JSON, for commands that read them from standard input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import typer
+
+from linkner.errors import InputError
+
+
+class PostLines:
+    """Posts of lines; a line that cannot be used is reported on stderr, counted and left out."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = lines
+        self.bad = 0
+
+    def posts(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """(what identifies it, text) of each post; empty lines are none."""
+        for number, line in enumerate(self._lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                yield _post(line)
+            except InputError as error:
+                self.bad += 1
+                typer.echo(f"line {number}: {error}", err=True)
+
+
+def _post(line: bytes) -> tuple[dict[str, Any], str]:
+    """A JSON object's `id` and `text`, or the whole line. Raises InputError."""
+    try:
+        text = line.decode("utf-8").rstrip("\r\n")
+        if not text.lstrip().startswith("{"):
+            return {}, text
+        value = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise InputError("not UTF-8", got=f"byte 0x{line[error.start]:02x} at {error.start + 1}") from error
+    except (ValueError, RecursionError) as error:
+        hint = "a post that begins with { must be given as JSON"
+        raise InputError("begins like a JSON object but is none", got=str(error), hint=hint) from error
+    if not isinstance(value.get("text"), str):
+        raise InputError("a post needs a text", expected='{"text": "…"}', got=text[:80])
+    return {"id": value["id"]} if "id" in value else {}, value["text"]
