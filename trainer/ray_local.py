@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
-from ray._raylet import Config  # type: ignore[attr-defined]
 
 _OBJECT_STORE_BYTES = 128 * 2**20  # nothing large goes through it: workers read their files themselves
 
@@ -25,7 +24,6 @@ def local_ray(*, num_cpus: int | None = None, num_gpus: int | None = None) -> It
         num_gpus: the same for GPUs.
     """
     folder = tempfile.mkdtemp(prefix="linkner-", dir="/tmp")  # short: the path of a unix socket has 107 bytes
-    Config.initialize("")  # reads the environment again, in case Ray was imported before this package set it
     try:
         ray.init(
             address="local",
