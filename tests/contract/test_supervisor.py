@@ -39,6 +39,29 @@ def test_a_killed_process_is_started_again_and_stop_ends_all(tmp_path: Path) -> 
     assert not any(alive(pid) for pid in (*first.values(), *second.values()))
 
 
+def test_services_are_stopped_after_those_that_ask_them(tmp_path: Path) -> None:
+    script = (
+        "import signal, sys, time\n"
+        "def stop(*_):\n"
+        f"    open({str(tmp_path / 'order')!r}, 'a').write(sys.argv[1] + ' ')\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, stop)\n"
+        "open(sys.argv[2], 'w').close()\n"
+        "time.sleep(600)\n"
+    )
+    marks = {name: tmp_path / f"{name}.up" for name in ("model", "worker")}
+    supervisor = Supervisor(folder=tmp_path, env={}, command=(sys.executable, "-c", script))
+    supervisor.start(
+        [
+            Role(name, (name, str(mark)), is_ready=mark.exists, service=name == "model")
+            for name, mark in marks.items()
+        ]
+    )
+    supervisor.wait_until_ready(within_s=30)
+    supervisor.stop()
+    assert (tmp_path / "order").read_text().split() == ["worker", "model"]
+
+
 def test_a_role_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> None:
     command = (sys.executable, "-c", "print('no such setting'); raise SystemExit(3)")
     supervisor = Supervisor(folder=tmp_path, env={}, command=command)

@@ -78,14 +78,16 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
     serve = ["serve", "--host", "127.0.0.1", "--port", recogniser_url.rpartition(":")[2]]
     serve += ["--replicas", str(shape.replicas)]
     serve += ["--model", str(shape.model)] if shape.model else []
-    found = [Role("recognition", tuple(serve), _answers(f"{recogniser_url}/healthz"))]
+    found = [Role("recognition", tuple(serve), _answers(f"{recogniser_url}/healthz"), service=True)]
     if shape.replay:
         posts, replies = shape.replay
         url = env["LINKNER_LLM_BASE_URL"]
         port = url.removesuffix("/v1").rpartition(":")[2]
         files = ("--posts", str(posts), "--replies", str(replies))
         arguments = ("simulate-llm", "--port", port, *files, *shape.replay_options)
-        found.append(Role("replayed-llm", arguments, _answers(f"{url.removesuffix('/v1')}/healthz")))
+        found.append(
+            Role("replayed-llm", arguments, _answers(f"{url.removesuffix('/v1')}/healthz"), service=True)
+        )
     found += [Role("aggregator", ("worker", "ingest", "aggregate"))]
     found += _several("recogniser", ("worker", "recognise"), shape.recognise_workers)
     if env.get("LINKNER_LLM_BASE_URL"):

@@ -21,12 +21,14 @@ _LONGEST_PAUSE_S = 10.0
 class Role:
     """One process of a stack: the command (`linkner`) with these arguments.
 
-    `is_ready` None means: ready once started.
+    `is_ready` None means: ready once started. A `service` is asked by other roles, so it is stopped after
+    them: what they have in hand can still be finished.
     """
 
     name: str
     arguments: tuple[str, ...]
     is_ready: Callable[[], bool] | None = None
+    service: bool = False
 
 
 @dataclass(slots=True)
@@ -89,16 +91,12 @@ class Supervisor:
         return self._log(name).read_text(errors="replace").strip()[-characters:] or "an empty log"
 
     def stop(self) -> None:
-        """Stop every role, last started first asked, and wait for all of them."""
+        """Stop every role and wait for all of them: first those that ask others, then the services."""
         self._stopping.set()
         if self._watcher is not None:
             self._watcher.join()
-        processes = [entry.process for entry in reversed(self._running.values())]
-        for process in processes:
-            process.ask_to_stop()
-        give_up = time.monotonic() + _STOP_S
-        for process in processes:
-            process.stop(within_s=max(give_up - time.monotonic(), 0.1))
+        for services in (False, True):
+            _stop_all([entry.process for entry in self._running.values() if entry.role.service == services])
         self._running.clear()
 
     def _spawn(self, role: Role) -> GuardedProcess:
@@ -127,3 +125,11 @@ class Supervisor:
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
+
+
+def _stop_all(processes: Sequence[GuardedProcess]) -> None:
+    for process in processes:
+        process.ask_to_stop()
+    give_up = time.monotonic() + _STOP_S
+    for process in processes:
+        process.stop(within_s=max(give_up - time.monotonic(), 0.1))
