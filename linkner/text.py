@@ -70,14 +70,15 @@ class _Kinds(dict[int, str]):
 
 _KINDS = _Kinds({code: chr(code) for code in range(128)})
 
-# Each alternative keeps what it has looked at, or looks only a bounded way ahead: the search is linear.
+# What follows a repetition is optional or looks only a bounded way ahead, so no alternative gives up what it
+# has read and the search is linear. Possessive quantifiers would say so, but Python before 3.11.5 gets them wrong.
 _LETTER = f"[A-Za-z0-9{_UPPER}{_LOWER}]"
-_RUN = f"{_LETTER}(?:{_LETTER}|{_MARK}|{_JOINER}(?={_LETTER}))*+"
+_RUN = f"{_LETTER}(?:{_LETTER}|{_MARK}|{_JOINER}(?={_LETTER}))*"
 _WORD = re.compile(
     rf"""
       (?i:https?://|www\.)(?:[!#-;=?-~]*[A-Za-z0-9_/])?        # a link, without punctuation after it
-    | (?<=\#)(?P<hashtag>(?:_|{_RUN}|{_ALONE}{_MARK}*)++)      # the body of a hashtag
-    | (?<=@)(?:_|{_RUN})++                                     # the name of an account
+    | (?<=\#)(?P<hashtag>(?:_|{_RUN}|{_ALONE}{_MARK}*)+)      # the body of a hashtag
+    | (?<=@)(?:_|{_RUN})+                                     # the name of an account
     | &(?:[A-Za-z]{{2,8}}|\#[0-9]{{1,6}});                     # an HTML entity
     | (?<!\S)(?:[:;=][-^o']?[()DPpOo/|\\*\[\]]+|<3+)(?!\S)     # an emoticon
     | (?:[A-Za-z]\.){{2,}}(?:[A-Za-z](?!{_LETTER}))?           # U.S., p.m, N.W.A
@@ -87,12 +88,12 @@ _WORD = re.compile(
         | (?<=[0-9])[.,:/](?=[0-9])                            # 1,000.50, 12:30, 24/7
         | (?<=[A-Z])&(?:amp;)?(?=[A-Z])                        # R&B, also as HTML
         | {_RUN}
-      )*+(?:(?<=[0-9])%)?
-    | {_ALONE}{_MARK}*+
-    | {_FLAG}{_FLAG}?{_MARK}*+
-    | {_EMOJI}{_MARK}*+(?:{_JOINER}{_EMOJI}{_MARK}*+)*+
-    | (?P<mark>[!-/:-@\[-`{{-~])(?P=mark)*+{_MARK}*+           # a run of one punctuation mark
-    | \S{_MARK}*+
+      )*(?:(?<=[0-9])%)?
+    | {_ALONE}{_MARK}*
+    | {_FLAG}{_FLAG}?{_MARK}*
+    | {_EMOJI}{_MARK}*(?:{_JOINER}{_EMOJI}{_MARK}*)*
+    | (?P<mark>[!-/:-@\[-`{{-~])(?P=mark)*{_MARK}*           # a run of one punctuation mark
+    | \S{_MARK}*
     """,
     re.VERBOSE,
 )
