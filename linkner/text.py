@@ -71,7 +71,7 @@ class _Kinds(dict[int, str]):
 _KINDS = _Kinds({code: chr(code) for code in range(128)})
 
 # What follows a repetition is optional or looks only a bounded way ahead, so no alternative gives up what it
-# has read and the search is linear. Possessive quantifiers would say so, but Python before 3.11.5 gets them wrong.
+# has read and the search is linear. Possessive quantifiers would say so; Python before 3.11.5 has them wrong.
 _LETTER = f"[A-Za-z0-9{_UPPER}{_LOWER}]"
 _RUN = f"{_LETTER}(?:{_LETTER}|{_MARK}|{_JOINER}(?={_LETTER}))*"
 _WORD = re.compile(
