@@ -22,7 +22,14 @@ class IngestPosts:
     limits: Limits
 
     def __call__(self, posts: Sequence[Any]) -> int:
-        """Commit the posts; how many were new."""
+        """Commit the posts; how many were new. Raises InputError for more posts than one request may have."""
+        if len(posts) > self.limits.max_items:
+            raise InputError(
+                "too many posts in a message",
+                expected=f"at most {self.limits.max_items}",
+                got=str(len(posts)),
+                hint="send them in several messages",
+            )
         documents = [document for post in posts if (document := self._checked(post)) is not None]
         return sum(not accepted.duplicate for accepted in self.store.accept(documents))
 
