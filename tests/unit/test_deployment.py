@@ -217,7 +217,10 @@ def imported_by(*paths: str) -> list[str]:
 
 STARTED = {
     "workers": ["workers.cli", *imported_by("workers/cli/roles.py", "workers/bootstrap.py")],
-    "trainer": ["workers.cli", *imported_by("workers/cli/model.py")],
+    "trainer": [
+        "workers.cli",
+        *imported_by(*(str(path) for path in (ROOT / "workers/cli/model").glob("*.py"))),
+    ],
 }
 
 

@@ -8,7 +8,6 @@ from typer.testing import CliRunner
 
 from linkner.errors import ConfigurationError, InputError
 from linkner.recognition import checkpoint
-from workers.cli import model
 from workers.cli.model import register
 
 CONLL = "Anna\tB-person\nsleeps\tO\n\nRome\tB-location\n\n"
@@ -71,7 +70,7 @@ def test_extract_reports_a_bad_line_and_goes_on(app, folder, line, problem) -> N
 
 
 def test_extract_numbers_lines_beyond_one_chunk(app, folder, monkeypatch) -> None:
-    monkeypatch.setattr(model, "_CHUNK", 2)
+    monkeypatch.setattr("workers.cli.model.extract._CHUNK", 2)
     code, lines, errors = extracted(app, folder, "a\nb\nc\n{\nd\n")
     assert (code, len(lines)) == (1, 4)
     assert errors.startswith("line 4: ")

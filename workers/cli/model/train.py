@@ -1,28 +1,15 @@
-"""`train`, `evaluate`, `extract` and `serve`: the local model by itself, without queues, store or LLM.
-
-The only module that reaches `trainer` and `linkner.recognition`, and only inside its functions: the command
-starts as fast, and without torch, for everything else.
-"""
+"""`linkner train`."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Sequence
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from linkner.errors import ConfigurationError
-from workers.cli.post_lines import PostLines
-
-if TYPE_CHECKING:
-    from linkner.spans import Recognition, ScoredSpan
-
-_CHUNK = 256  # posts that `extract` reads before it writes
+from workers.cli.model.options import Device
 
 
 class Loss(StrEnum):
@@ -46,20 +33,6 @@ class Activation(StrEnum):
 
     EXP = "exp"
     SOFTPLUS = "softplus"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(train)
-    app.command()(evaluate)
-    app.command()(extract)
-    app.command()(serve)
-
-
-Model = Annotated[
-    Path | None, typer.Option(help="Checkpoint folder. [default: the one that comes with LinkNER]")
-]
-Device = Annotated[str | None, typer.Option(help="cpu or cuda. [default: cuda where there is a GPU]")]
 
 
 def train(
@@ -184,117 +157,6 @@ def train(
             start=start_from,
         )
     typer.echo(f"dev F1 {best:.4f}; the checkpoint is in {output}")
-
-
-def evaluate(
-    data: Annotated[Path, typer.Option(help="CoNLL file with gold tags.")],
-    model: Model = None,
-    device: Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
-) -> None:
-    """Precision, recall and F1 of a model's entities: over all types, by type, and of spans alone.
-
-    An entity counts where its span and its type are both right. Ratios in the JSON are in [0, 1].
-
-    Examples:
-
-    linkner evaluate --data test.conll
-
-    linkner evaluate --data test.conll --model models/mine --json
-    """
-    from linkner import conll
-    from linkner.recognition.recogniser import Recogniser
-    from trainer.evaluation import evaluate as scores_of
-    from workers.cli.scores import print_scores, scores_json
-
-    sentences = conll.read(data)
-    recogniser = Recogniser.from_pretrained(model, device=device)
-    scores = scores_of(recogniser, sentences)
-    if as_json:
-        typer.echo(json.dumps({"model": recogniser.name, "sentences": len(sentences), **scores_json(scores)}))
-    else:
-        print_scores(scores, title=f"{recogniser.name} on {len(sentences):,} sentences")
-
-
-def extract(
-    model: Model = None,
-    device: Device = None,
-    plausible: Annotated[
-        bool, typer.Option("--plausible", help="Also give spans that are no entity but may be one.")
-    ] = False,
-) -> None:
-    """Entities of posts from standard input, one JSON object a line on standard output, as they come.
-
-    A line is a post, or a JSON object with `text` and, if it is to be carried over, `id`. Offsets are Unicode
-    code points: `text[start:end]` is the entity's `surface`. A line that cannot be used is reported on
-    standard error with its number; the others are worked on, and the exit code is 1.
-
-    Examples:
-
-    echo "Spending the weekend in Lisbon" | linkner extract
-
-    linkner extract < posts.jsonl > entities.jsonl
-    """
-    from linkner.recognition.recogniser import Recogniser
-
-    recogniser = Recogniser.from_pretrained(model, device=device)
-    lines = PostLines(sys.stdin.buffer)
-    posts, done = lines.posts(), 0
-    while chunk := list(islice(posts, _CHUNK)):
-        recognitions = recogniser.recognise([text for _, text in chunk])
-        for (identity, text), found in zip(chunk, recognitions, strict=True):
-            line = {**identity, **_entities_json(text, found, plausible=plausible), "model": recogniser.name}
-            # A lone surrogate has no UTF-8; its Python escape is its JSON escape too.
-            typer.echo(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace"))
-        done += len(chunk)
-        if sys.stderr.isatty():
-            typer.echo(f"\r{done:,} posts", err=True, nl=False)
-    if sys.stderr.isatty():
-        typer.echo(err=True)
-    if lines.bad:
-        raise typer.Exit(1)
-
-
-def serve(
-    model: Model = None,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
-    replicas: Annotated[
-        int, typer.Option(min=1, max=64, help="Processes with a model; they share the cores.")
-    ] = 1,
-    max_queued: Annotated[
-        int, typer.Option(min=1, help="Requests that may wait; any more are told to come later (503).")
-    ] = 16,
-) -> None:
-    """Run the recognition service: the local model behind HTTP, on Ray Serve, until SIGTERM or Ctrl-C.
-
-    Prints one JSON line with `base_url` once it answers. `POST /recognise` takes chunks of posts,
-    `GET /healthz` names the model.
-
-    Examples:
-
-    linkner serve --port 8000 --replicas 2
-
-    curl -d '{"v": 1, "texts": ["Spending the weekend in Lisbon"]}' http://127.0.0.1:8000/recognise
-    """
-    from trainer.service import checkpoint_loader, run_service
-
-    run_service(
-        checkpoint_loader(model, replicas=replicas),
-        host=host,
-        port=port,
-        replicas=replicas,
-        max_queued=max_queued,
-        ready=lambda url: typer.echo(json.dumps({"base_url": url})),
-    )
-
-
-def _entities_json(text: str, found: Recognition, *, plausible: bool) -> dict[str, Any]:
-    def listed(spans: Sequence[ScoredSpan]) -> list[dict[str, Any]]:
-        return [{"surface": scored.span.of(text), **scored.to_json()} for scored in spans]
-
-    line: dict[str, Any] = {"text": text, "entities": listed(found.entities)}
-    return {**line, "plausible": listed(found.plausible)} if plausible else line
 
 
 def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | None) -> tuple[Path, Path]:
