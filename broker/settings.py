@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
     epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
     max_questions: int = Field(8, ge=0, description="Most questions asked about one document")
-    max_attempts: int = Field(5, gt=0, description="Attempts after which a question ends without an answer")
+    max_attempts: int = Field(5, gt=0, description="Attempts after which a question or a document ends")
 
     # Delivery
     visibility_timeout_s: int = Field(300, gt=0, description="After it Redis delivers unacked messages again")
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     classify_depth: int = Field(256, gt=0, description="Most classify messages that wait in the queue")
     aggregate_depth: int = Field(8, gt=0, description="Most aggregate messages that wait in the queue")
     deadline_s: float = Field(3600.0, gt=0, description="Age at which an open question ends unanswered")
+    document_deadline_s: float = Field(
+        86_400.0, gt=0, description="Age at which a document that waits for recognition ends without entities"
+    )
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
 
     # Operation

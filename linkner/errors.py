@@ -7,7 +7,8 @@ LinknerError
 ├── CheckpointError        a model checkpoint cannot be read or does not fit
 └── ServiceError           a service answered with an error or not at all
     ├── UnavailableError        try again later (`retry_after_s` where the service said when)
-    └── RejectedError           the same request will be refused again
+    ├── RejectedError           the same request will be refused again
+    └── CrashedError            the service failed at this request, which may be why
 
 Every message says what is wrong, what was expected, what came, and what to do.
 """
@@ -69,3 +70,7 @@ class UnavailableError(ServiceError):
 
 class RejectedError(ServiceError):
     """The service refused the request, and would refuse it again."""
+
+
+class CrashedError(ServiceError):
+    """The service failed while it worked on the request: the request may be the cause, or the service."""

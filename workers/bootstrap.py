@@ -96,6 +96,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
             threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
         ),
         clock=SystemClock(),
+        max_attempts=settings.max_attempts,
         skip_reason=None if settings.has_llm else NO_LLM,
     )
 
@@ -146,6 +147,7 @@ def relay(settings: Settings) -> Relay:
         clock=SystemClock(),
         republish_after_s=settings.republish_after_s,
         deadline_s=settings.deadline_s,
+        document_deadline_s=settings.document_deadline_s,
         poll_s=settings.relay_poll_s,
     )
 

@@ -19,10 +19,10 @@ Stage = Literal["recognise", "classify", "aggregate"]
 
 
 ATTEMPTS_EXHAUSTED = "attempts-exhausted"
-"""The reason of a question that was claimed too often without coming to an end."""
+"""The reason of a question or a document that was tried too often without coming to an end."""
 
 DEADLINE = "deadline"
-"""The reason of a question that was still open past the deadline."""
+"""The reason of a question or a document that still waited past its deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,11 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class StoredText:
-    """The text of one stored document."""
+    """The text of one stored document, and how often its recognition was begun before."""
 
     document_id: int
     text: str
+    attempts: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +222,20 @@ class Store(Protocol):
     def record_recognised(self, results: Sequence[Recognised]) -> int:
         """Write spans and questions and move documents on; how many had not been recognised before."""
 
-    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
+    def begin_recognition(self, document_ids: Collection[int]) -> int:
+        """Count an attempt at those documents that wait for recognition; how many.
+
+        It comes before the work: a text that kills the process that works on it is counted too.
+        """
+
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str, error: str | None) -> int:
         """End documents that cannot be recognised: no entities, with the reason; how many."""
 
-    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
-        """Have the relay publish documents that wait for recognition again after the delay; how many."""
+    def defer(self, documents: Collection[StoredText], *, delay_s: float, error: str | None) -> int:
+        """Have the relay publish documents that wait for recognition again after the delay; how many.
+
+        With `error` the attempt at them counts; without, their count is what it was when they were read.
+        """
 
     def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
         """Take a question, or None where it has ended, is held, or has just been ended as poison."""
@@ -258,9 +268,12 @@ class Outbox(Protocol):
         Rows are locked (SKIP LOCKED) while they are sent: a crash in between sends them again.
         """
 
-    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
-        """Free expired leases, republish what was lost, end questions past the deadline (with the reason
-        `deadline`), move on documents whose questions have all ended; counts by kind."""
+    def sweep(
+        self, *, republish_after_s: float, deadline_s: float, document_deadline_s: float
+    ) -> Mapping[str, int]:
+        """Free expired leases, republish what was lost, end questions and unrecognised documents past their
+        deadlines (with the reason `deadline`), move on documents whose questions have all ended; counts by
+        kind."""
 
     def wait(self, *, timeout_s: float) -> bool:
         """Wait for news of due rows (LISTEN); False on time-out."""
@@ -288,7 +301,8 @@ class RecogniserClient(Protocol):
     def recognise(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
         """The model's name and one recognition for each text, in order.
 
-        Raises UnavailableError (busy or down: try later) or RejectedError (this chunk will never pass).
+        Raises UnavailableError (busy or down: try later), RejectedError (this chunk will never pass) or
+        CrashedError (the service failed at it).
         """
 
 

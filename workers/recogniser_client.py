@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import httpx
 
 from linkner.chunks import MAX_RESPONSE_BYTES, read_response, write_request
-from linkner.errors import InputError, RejectedError, UnavailableError
+from linkner.errors import CrashedError, InputError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
 from workers.retry_after import retry_after_s
 
@@ -17,9 +17,9 @@ _REFUSALS = (400, 413, 422)
 class HttpRecogniser:
     """Sends chunks to one recognition service; threads may share it.
 
-    Only what the service says of the texts themselves is a refusal. All else (another service on that
-    address, another protocol version, a body that cannot be read) is no fault of the documents, which wait
-    until it is put right.
+    Only what the service says of the texts themselves is a refusal, and only a failure inside the service
+    (an exception, a replica that died) may be their fault. All else (another service on that address,
+    another protocol version, a body that cannot be read) is none of theirs: they wait until it is put right.
     """
 
     def __init__(self, base_url: str, *, timeout_s: float) -> None:
@@ -34,6 +34,7 @@ class HttpRecogniser:
         Raises:
             UnavailableError: busy, down, too slow, or not the service that was expected.
             RejectedError: the service will never take this chunk; a smaller one may pass.
+            CrashedError: the service failed at this chunk.
         """
         try:
             with self._client.stream("POST", "/recognise", content=write_request(texts)) as response:
@@ -70,11 +71,13 @@ def _body(response: httpx.Response) -> bytes:
     return bytes(body)
 
 
-def _refusal(response: httpx.Response, body: bytes) -> UnavailableError | RejectedError:
+def _refusal(response: httpx.Response, body: bytes) -> ServiceError:
     got = f"HTTP {response.status_code}"
     if response.status_code in _REFUSALS:
         said = body[:300].decode(errors="replace")
         return RejectedError("the recognition service refused the chunk", got=f"{got}: {said}")
+    if response.status_code == httpx.codes.INTERNAL_SERVER_ERROR:
+        return CrashedError("the recognition service failed at the chunk", got=got, hint="its log says why")
     return UnavailableError(
         "the recognition service cannot answer now", got=got, retry_after_s=retry_after_s(response.headers)
     )

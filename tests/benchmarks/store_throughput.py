@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from workers.ports import Answer, NewDocument, Recognised, Stage
@@ -72,6 +73,7 @@ def main(count: int) -> None:
         measure("accept again (duplicates), 500 a batch", count, accept)
         measure("unfinished", 1, reader.unfinished)
         measure("publish documents, 1,000 a batch", count, lambda: publish("recognise"))
+        measure("begin, 64 a batch", count, lambda: each(64, ids[:count], store.begin_recognition))
         measure("read texts, 64 a batch", count, lambda: each(64, ids[:count], store.texts))
         measure(
             "record recognised, 64 a batch",
@@ -91,7 +93,8 @@ def main(count: int) -> None:
             count,
             lambda: each(128, sent, lambda batch: store.complete(dict.fromkeys(batch, ENTITIES))),
         )
-        measure("sweep", 1, lambda: outbox.sweep(republish_after_s=0.0, deadline_s=0.0))
+        sweep = partial(outbox.sweep, republish_after_s=0.0, deadline_s=0.0, document_deadline_s=1e9)
+        measure("sweep", 1, sweep)
         measure("counts", 1, reader.counts)
         measure("read the feed, 1,000 a page", count, lambda: follow(reader))
         assert reader.unfinished() == 0

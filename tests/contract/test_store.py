@@ -123,6 +123,20 @@ def claimed(ports: Ports, question_id: int, *, lease_s: float = FOREVER_S) -> Cl
     return claim
 
 
+def sweep(
+    ports: Ports,
+    *,
+    republish_after_s: float = NEVER_S,
+    deadline_s: float = NEVER_S,
+    document_deadline_s: float = NEVER_S,
+) -> Mapping[str, int]:
+    return ports.outbox.sweep(
+        republish_after_s=republish_after_s,
+        deadline_s=deadline_s,
+        document_deadline_s=document_deadline_s,
+    )
+
+
 def status(ports: Ports, document_id: int) -> str:
     view = ports.reader.document(document_id)
     assert view is not None
@@ -214,8 +228,8 @@ class TestRecognition:
 
     def test_a_document_that_cannot_be_recognised_is_finished_with_the_reason(self, ports: Ports) -> None:
         document_id = accept_one(ports)
-        assert ports.store.fail_recognition([document_id], reason="refused") == 1
-        assert ports.store.fail_recognition([document_id], reason="again") == 0
+        assert ports.store.fail_recognition([document_id], reason="refused", error="400") == 1
+        assert ports.store.fail_recognition([document_id], reason="again", error=None) == 0
         (item,) = ports.reader.feed(after=0, limit=10)
         view = item.document
         assert (view.status, view.reason, view.revision, view.entities) == ("final", "refused", 1, ())
@@ -238,13 +252,30 @@ class TestRecognition:
 
     def test_deferred_documents_are_published_later(self, ports: Ports) -> None:
         document_id = accept_one(ports)
+        waiting = ports.store.texts([document_id])
         assert due(ports, "recognise") == [document_id]
-        assert ports.store.defer([document_id], delay_s=FOREVER_S) == 1
+        assert ports.store.defer(waiting, delay_s=FOREVER_S, error=None) == 1
         assert due(ports, "recognise") == []
-        assert ports.store.defer([document_id], delay_s=0.0) == 1
+        assert ports.store.defer(waiting, delay_s=0.0, error=None) == 1
         assert due(ports, "recognise") == [document_id]
         ports.store.record_recognised([recognised(document_id)])
-        assert ports.store.defer([document_id], delay_s=0.0) == 0
+        assert ports.store.defer(waiting, delay_s=0.0, error=None) == 0
+
+    @pytest.mark.parametrize(("error", "attempts"), [("HTTP 500", 1), (None, 0)])
+    def test_only_a_deferral_with_an_error_counts_as_an_attempt(
+        self, ports: Ports, error: str | None, attempts: int
+    ) -> None:
+        document_id = accept_one(ports)
+        waiting = ports.store.texts([document_id])
+        assert ports.store.begin_recognition([document_id]) == 1
+        assert ports.store.texts([document_id])[0].attempts == 1
+        ports.store.defer(waiting, delay_s=0.0, error=error)
+        assert ports.store.texts([document_id])[0].attempts == attempts
+
+    def test_what_is_recognised_is_not_begun_again(self, ports: Ports) -> None:
+        document_id = accept_one(ports)
+        ports.store.record_recognised([recognised(document_id)])
+        assert ports.store.begin_recognition([document_id]) == 0
 
 
 class TestQuestions:
@@ -418,7 +449,7 @@ class TestOutbox:
         _, (expired, held) = ask(ports, [scored(ANNA)], [scored(OSLO)])
         claimed(ports, expired, lease_s=0.0)
         claimed(ports, held)
-        assert ports.outbox.sweep(republish_after_s=NEVER_S, deadline_s=NEVER_S)["freed"] == 1
+        assert sweep(ports)["freed"] == 1
         assert due(ports, "classify") == [expired]
 
     def test_the_sweep_republishes_what_was_lost(self, ports: Ports) -> None:
@@ -427,9 +458,9 @@ class TestOutbox:
         ports.store.record_recognised([recognised(classified)])
         _, (question_id,) = ask(ports, [scored(ANNA)], external_id="asked")
         assert (due(ports, "recognise"), due(ports, "aggregate")) == ([accepted], [classified])
-        counts = ports.outbox.sweep(republish_after_s=NEVER_S, deadline_s=NEVER_S)
+        counts = sweep(ports)
         assert (counts["lost_documents"], counts["lost_questions"]) == (0, 0)
-        counts = ports.outbox.sweep(republish_after_s=0.0, deadline_s=NEVER_S)
+        counts = sweep(ports, republish_after_s=0.0)
         assert (counts["lost_documents"], counts["lost_questions"]) == (2, 1)
         assert (due(ports, "recognise"), due(ports, "aggregate")) == ([accepted], [classified])
         assert due(ports, "classify") == [question_id]
@@ -440,13 +471,13 @@ class TestOutbox:
         ports.store.record_recognised([recognised(document_id)])
         due(ports, "aggregate")
         ports.store.complete({document_id: []})
-        counts = ports.outbox.sweep(republish_after_s=0.0, deadline_s=0.0)
+        counts = sweep(ports, republish_after_s=0.0, deadline_s=0.0, document_deadline_s=0.0)
         assert set(counts.values()) == {0}
 
     def test_the_sweep_ends_questions_past_the_deadline(self, ports: Ports) -> None:
         document_id, (held, pending) = ask(ports, [scored(ANNA)], [scored(OSLO)])
         claim = claimed(ports, held)
-        assert ports.outbox.sweep(republish_after_s=NEVER_S, deadline_s=0.0)["overdue"] == 1
+        assert sweep(ports, deadline_s=0.0)["overdue_questions"] == 1
         assert ports.reader.counts().dead_reasons == {"deadline": 1}
         assert ports.store.claim(pending, lease_s=FOREVER_S, max_attempts=5) is None
         assert ports.store.record_answer(claim, answer({ANNA: "person"}))
@@ -454,8 +485,16 @@ class TestOutbox:
 
     def test_a_document_whose_last_question_is_past_the_deadline_moves_on(self, ports: Ports) -> None:
         document_id, _ = ask(ports, [scored(ANNA)], [scored(OSLO)])
-        assert ports.outbox.sweep(republish_after_s=NEVER_S, deadline_s=0.0)["overdue"] == 2
+        assert sweep(ports, deadline_s=0.0)["overdue_questions"] == 2
         assert due(ports, "aggregate") == [document_id]
+
+    def test_the_sweep_ends_documents_that_waited_past_their_deadline(self, ports: Ports) -> None:
+        waiting, asked = accept_one(ports), ask(ports, [scored(ANNA)], external_id="asked")[0]
+        assert sweep(ports)["overdue_documents"] == 0
+        assert sweep(ports, document_deadline_s=0.0)["overdue_documents"] == 1
+        assert ports.reader.document(waiting).reason == "deadline"
+        assert (status(ports, waiting), status(ports, asked)) == ("final", "provisional")
+        assert [item.document.document_id for item in ports.reader.feed(after=0, limit=10)] == [waiting]
 
     def test_waiting_hears_of_new_work(self, ports: Ports) -> None:
         while ports.outbox.wait(timeout_s=0.01):

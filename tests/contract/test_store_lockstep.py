@@ -45,8 +45,9 @@ class Walk:
         self.steps = {
             self.accept: 3,
             self.recognise: 4,
+            self.begin: 2,
             self.refuse: 0.2,
-            self.claim: 8,
+            self.claim: 10,
             self.answer: 2,
             self.end: 1,
             self.release: 4,
@@ -90,8 +91,19 @@ class Walk:
     def refuse(self) -> None:
         if self.ids:
             fake_id, real_id = self._document()
-            fake = self.fake.fail_recognition([fake_id], reason="refused")
-            assert fake == self.store.fail_recognition([real_id], reason="refused")
+            fake = self.fake.fail_recognition([fake_id], reason="refused", error="400")
+            assert fake == self.store.fail_recognition([real_id], reason="refused", error="400")
+
+    def begin(self) -> None:
+        if self.ids:
+            fake_id, real_id = self._document()
+            fake, real = self.fake.texts([fake_id]), self.store.texts([real_id])
+            assert [replace(found, document_id=self.ids[found.document_id]) for found in fake] == real
+            assert self.fake.begin_recognition([fake_id]) == self.store.begin_recognition([real_id])
+            error = self.random.choice([None, "HTTP 500"])
+            if self.random.random() < 0.5:
+                deferred = self.fake.defer(fake, delay_s=0.0, error=error)
+                assert deferred == self.store.defer(real, delay_s=0.0, error=error)
 
     def claim(self) -> None:
         newest = sum(self.fake.counts().questions.values())
@@ -132,8 +144,13 @@ class Walk:
     def sweep(self) -> None:
         republish_after_s = self._delay_s()
         deadline_s = self.random.choice([LATER_S] * 7 + [0.0])
-        fake = self.fake.sweep(republish_after_s=republish_after_s, deadline_s=deadline_s)
-        assert fake == self.outbox.sweep(republish_after_s=republish_after_s, deadline_s=deadline_s)
+        document_deadline_s = self.random.choice([LATER_S] * 30 + [0.0])
+        times = {
+            "republish_after_s": republish_after_s,
+            "deadline_s": deadline_s,
+            "document_deadline_s": document_deadline_s,
+        }
+        assert self.fake.sweep(**times) == self.outbox.sweep(**times)
 
     def aggregate(self) -> None:
         fake = self.fake.joinable(list(self.ids))
@@ -178,7 +195,7 @@ def test_whatever_happened_everything_accepted_is_finished_once(engine: Engine) 
     accepted = list(walk.ids.values())
     local = [Recognised(real_id, "local", Recognition((), ()), ()) for real_id in accepted]
     walk.store.record_recognised(local)
-    walk.outbox.sweep(republish_after_s=0.0, deadline_s=0.0)
+    walk.outbox.sweep(republish_after_s=0.0, deadline_s=0.0, document_deadline_s=LATER_S)
     walk.store.complete({found.document_id: [] for found in walk.store.joinable(accepted)})
     assert walk.reader.unfinished() == 0
     fed = [item.document.document_id for item in walk.reader.feed(after=0, limit=len(accepted) + 1)]

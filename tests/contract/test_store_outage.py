@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from linkner.errors import UnavailableError
 from workers.ports import NewDocument
-from workers.store.database import connect
+from workers.store.database import connect, in_transaction
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
@@ -54,6 +55,16 @@ def test_connections_that_a_restart_has_cut_are_replaced(engine: Engine, databas
     restarter.dispose()
 
 
+def test_a_connection_that_was_idle_for_too_long_in_a_transaction_is_unavailable(engine: Engine) -> None:
+    def sleep_inside(connection: Connection) -> None:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '10ms'"))
+        time.sleep(0.1)
+        connection.execute(text("SELECT 1"))
+
+    with pytest.raises(UnavailableError, match="idle-in-transaction"):
+        in_transaction(engine, sleep_inside)
+
+
 def test_listening_goes_on_after_a_restart(engine: Engine, database_url: str) -> None:
     outbox, restarter = PostgresOutbox(engine), connect(database_url)
     assert outbox.wait(timeout_s=0.01)
@@ -79,7 +90,7 @@ def test_a_pool_in_use_is_unavailable_and_not_waited_for_without_end(
 
 
 @pytest.mark.parametrize("revision", [None, "0000"])
-def test_a_schema_that_is_not_the_newest_does_not_pass_for_ready(
+def test_an_older_schema_does_not_pass_for_ready(
     engine: Engine, empty_database_url: str, revision: str | None
 ) -> None:
     old = connect(empty_database_url)
@@ -90,3 +101,11 @@ def test_a_schema_that_is_not_the_newest_does_not_pass_for_ready(
         PostgresReader(old).ping()
     old.dispose()
     PostgresReader(engine).ping()
+
+
+def test_a_newer_schema_serves_the_version_before(empty_database_url: str) -> None:
+    engine = connect(empty_database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT '9999' AS version_num"))
+    PostgresReader(engine).ping()
+    engine.dispose()

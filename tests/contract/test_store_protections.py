@@ -189,7 +189,8 @@ class TestLastTwoAnswers:
         with monkeypatch.context() as patch:
             patch.setattr(asking, "LOCK_DOCUMENT", without(asking.LOCK_DOCUMENT, "FOR UPDATE"))
             self._answer_both(engine, database_url, threads)
-        assert PostgresOutbox(engine).sweep(republish_after_s=1e6, deadline_s=1e6)["ended"] == 1
+        never = {"republish_after_s": 1e6, "deadline_s": 1e6, "document_deadline_s": 1e6}
+        assert PostgresOutbox(engine).sweep(**never)["ended"] == 1
 
 
 class TestFence:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from linkner.errors import ConfigurationError, UnavailableError
-from tests.support.blocking import wait_until_blocked
+from workers.store import database
 from workers.store.database import MIGRATION_LOCK, connect, migrate
+from workers.store.migrations import online
+from workers.store.reader import PostgresReader
 from workers.store.tables import Table
 
 _CATALOG = {
@@ -59,16 +61,60 @@ def test_migrating_again_keeps_the_data(engine: Engine, database_url: str) -> No
         assert connection.execute(text("SELECT count(*) FROM documents")).scalar_one() == 1
 
 
-def test_a_second_migration_waits_for_the_first(empty_database_url: str) -> None:
+def test_a_second_migration_waits_for_the_first(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = connect(empty_database_url)
-    second = threading.Thread(target=migrate, args=(empty_database_url,))
-    with engine.begin() as first:
-        first.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-        second.start()
-        wait_until_blocked(engine)
-    second.join(30)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as first:
+        first.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+
+        def wait(seconds: float) -> None:
+            assert not inspect(engine).get_table_names()
+            first.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+
+        monkeypatch.setattr(database.time, "sleep", wait)
+        migrate(empty_database_url)
+    assert "documents" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_several_migrations_at_once_make_one_schema(empty_database_url: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(migrate, [empty_database_url] * 4))
+    engine = connect(empty_database_url)
+    assert "documents" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_a_table_in_use_is_tried_again_and_holds_nobody_up(
+    empty_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(online, "LOCK_TIMEOUT", "50ms")
+    engine = connect(empty_database_url)
+    migrate(empty_database_url, revision="0001")
+    with engine.connect() as reader:
+        reader.execute(text("SELECT FROM documents"))
+        tries: list[float] = []
+
+        def wait(seconds: float) -> None:
+            tries.append(seconds)
+            if len(tries) == 3:
+                reader.rollback()
+
+        monkeypatch.setattr(database.time, "sleep", wait)
+        migrate(empty_database_url)
+    assert len(tries) == 3
+    assert "attempts" in {column["name"] for column in inspect(engine).get_columns("documents")}
+    engine.dispose()
+
+
+def test_an_interrupted_migration_is_taken_up_again(empty_database_url: str) -> None:
+    engine = connect(empty_database_url)
+    migrate(empty_database_url)
     with engine.begin() as connection:
-        assert connection.execute(text("SELECT count(*) FROM documents")).scalar_one() == 0
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    migrate(empty_database_url)
+    PostgresReader(engine).ping()
     engine.dispose()
 
 

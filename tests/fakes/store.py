@@ -31,6 +31,7 @@ from workers.ports import (
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _STATE_DUE: Mapping[Stage, str] = {"recognise": "accepted", "aggregate": "classified", "classify": "pending"}
+_SWEPT = ("freed", "lost_documents", "lost_questions", "overdue_documents", "overdue_questions", "ended")
 _STATUS = {
     "accepted": "accepted",
     "recognised": "provisional",
@@ -49,6 +50,8 @@ class _Document:
     published_at: float | None = None
     completed_at: float | None = None
     reason: str | None = None
+    attempts: int = 0
+    last_error: str | None = None
     revision: int = 0
     result: Recognised | None = None
     entities: list[EntityView] = field(default_factory=list)
@@ -100,13 +103,26 @@ class FakeStore:
         return Accepted(document.id, duplicate=False, conflict=False)
 
     def texts(self, document_ids: Collection[int]) -> list[StoredText]:
-        return [StoredText(found.id, found.new.text) for found in self._in_state("accepted", document_ids)]
+        return [
+            StoredText(found.id, found.new.text, found.attempts)
+            for found in self._in_state("accepted", document_ids)
+        ]
 
-    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
+    def begin_recognition(self, document_ids: Collection[int]) -> int:
         documents = self._in_state("accepted", document_ids)
         for document in documents:
-            document.published_at, document.not_before = None, self._now + delay_s
+            document.attempts += 1
         return len(documents)
+
+    def defer(self, documents: Collection[StoredText], *, delay_s: float, error: str | None) -> int:
+        attempts = {stored.document_id: stored.attempts for stored in documents}
+        waiting = self._in_state("accepted", attempts)
+        for document in waiting:
+            document.published_at, document.not_before = None, self._now + delay_s
+            document.last_error = error or document.last_error
+            if error is None:
+                document.attempts = attempts[document.id]
+        return len(waiting)
 
     def record_recognised(self, results: Sequence[Recognised]) -> int:
         by_id = {result.document_id: result for result in results}
@@ -125,10 +141,10 @@ class FakeStore:
         self._move_on(document)
         self._news = True
 
-    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str, error: str | None) -> int:
         documents = self._in_state("accepted", document_ids)
         for document in documents:
-            document.reason = reason
+            document.reason, document.last_error = reason, error or document.last_error
             self._finish(document)
         return len(documents)
 
@@ -222,8 +238,10 @@ class FakeStore:
             row.published_at = self._now
         return len(due)
 
-    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
-        counts = Counter(freed=0, lost_documents=0, lost_questions=0, overdue=0, ended=0)
+    def sweep(
+        self, *, republish_after_s: float, deadline_s: float, document_deadline_s: float
+    ) -> Mapping[str, int]:
+        counts = Counter(dict.fromkeys(_SWEPT, 0))
         for question in self._questions.values():
             if question.state == "claimed" and question.lease_until <= self._now:
                 question.state, question.published_at = "pending", None
@@ -236,7 +254,13 @@ class FakeStore:
         for question in self._questions.values():
             if question.state == "pending" and question.created_at <= self._now - deadline_s:
                 self._end(question, state="dead", reason=DEADLINE)
-                counts["overdue"] += 1
+                counts["overdue_questions"] += 1
+        overdue = [
+            document.id
+            for document in self._documents.values()
+            if document.accepted_at <= self._now - document_deadline_s
+        ]
+        counts["overdue_documents"] = self.fail_recognition(overdue, reason=DEADLINE, error=None)
         return counts
 
     def wait(self, *, timeout_s: float) -> bool:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linkner.detection import Detector
-from linkner.errors import RejectedError, UnavailableError
+from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
-from workers.ports import Clock, Recognised, RecogniserClient, Store, StoredText
+from workers.ports import ATTEMPTS_EXHAUSTED, Clock, Recognised, RecogniserClient, Store, StoredText
+
+log = logging.getLogger("linkner.recognise")
 
 RECOGNISER_REFUSED = "recogniser-refused"
 """The reason on a document that the recognition service will not take."""
+
+_HARMLESS = "Hello"
+_AWAY_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,32 +25,53 @@ class RecogniseDocuments:
     """Handles one `recognise` message.
 
     `skip_reason` set means that candidates are recorded but not asked about (`no-llm`). A busy or absent
-    recognition service is tried again for `patience_s`, then the documents go back to the relay.
+    recognition service is tried again for `patience_s`, then the documents go back to the relay. A text that
+    the service fails at, or that kills the process working on it, is tried `max_attempts` times.
     """
 
     store: Store
     recogniser: RecogniserClient
     detector: Detector
     clock: Clock
+    max_attempts: int
     skip_reason: str | None = None
     patience_s: float = 60.0
 
     def __call__(self, document_ids: Sequence[int]) -> int:
-        """Recognise those documents that still wait for it; how many were recorded."""
+        """Recognise those documents that still wait for it; how many were finished with.
+
+        What was begun before and did not come to an end is tried alone, so that it harms no other.
+        """
         texts = self.store.texts(document_ids)
-        if not texts:
-            return 0
-        try:
-            return self._recognise(texts)
-        except UnavailableError:
-            self.store.defer([stored.document_id for stored in texts], delay_s=5.0)
-            raise
+        fresh = [stored for stored in texts if not stored.attempts]
+        chunks = [fresh] if fresh else []
+        chunks += [[stored] for stored in texts if stored.attempts]
+        done = 0
+        for number, chunk in enumerate(chunks):
+            try:
+                done += self._attempt(chunk)
+            except UnavailableError:
+                waiting = [stored for rest in chunks[number:] for stored in rest]
+                self.store.defer(waiting, delay_s=_AWAY_PAUSE_S, error=None)
+                raise
+        return done
+
+    def _attempt(self, texts: Sequence[StoredText]) -> int:
+        ids = [stored.document_id for stored in texts]
+        if texts[0].attempts >= self.max_attempts:
+            error = f"none of {self.max_attempts} attempts came to an end"
+            return self.store.fail_recognition(ids, reason=ATTEMPTS_EXHAUSTED, error=error)
+        self.store.begin_recognition(ids)
+        return self._recognise(texts)
 
     def _recognise(self, texts: Sequence[StoredText]) -> int:
         try:
             model, recognitions = self._patiently([stored.text for stored in texts])
-        except RejectedError:
-            return self._without_the_refused(texts)
+        except (RejectedError, CrashedError) as error:
+            if len(texts) == 1:
+                return self._without_result(texts[0], error)
+            middle = len(texts) // 2
+            return self._recognise(texts[:middle]) + self._recognise(texts[middle:])
         return self.store.record_recognised(
             [
                 self._recognised(stored.document_id, model=model, recognition=recognition)
@@ -64,12 +91,26 @@ class RecogniseDocuments:
                 self.clock.sleep(pause)
                 pause = min(pause * 2, 5.0)
 
-    def _without_the_refused(self, texts: Sequence[StoredText]) -> int:
-        """Halve a refused chunk until the document that the service refuses stands alone."""
-        if len(texts) == 1:
-            return self.store.fail_recognition([texts[0].document_id], reason=RECOGNISER_REFUSED)
-        middle = len(texts) // 2
-        return self._recognise(texts[:middle]) + self._recognise(texts[middle:])
+    def _without_result(self, stored: StoredText, error: ServiceError) -> int:
+        """End a refused document; try one that the service failed at again, and end it after its attempts."""
+        reason = RECOGNISER_REFUSED
+        if isinstance(error, CrashedError):
+            self._blame_the_text(error)
+            attempts = stored.attempts + 1
+            if attempts < self.max_attempts:
+                log.warning("action=put-off document=%s error=%s", stored.document_id, error)
+                self.store.defer([stored], delay_s=0.5 * 2**attempts, error=str(error))
+                return 0
+            reason = ATTEMPTS_EXHAUSTED
+        log.error("action=dead document=%s reason=%s error=%s", stored.document_id, reason, error)
+        return self.store.fail_recognition([stored.document_id], reason=reason, error=str(error))
+
+    def _blame_the_text(self, crash: CrashedError) -> None:
+        """Raise UnavailableError where the service fails at any text: then no document is at fault."""
+        try:
+            self._patiently([_HARMLESS])
+        except (CrashedError, RejectedError) as error:
+            raise UnavailableError("the recognition service fails at every text", got=str(error)) from crash
 
     def _recognised(self, document_id: int, *, model: str, recognition: Recognition) -> Recognised:
         return Recognised(

@@ -30,6 +30,7 @@ class Relay:
     clock: Clock
     republish_after_s: float
     deadline_s: float
+    document_deadline_s: float
     poll_s: float
     sweep_every_s: float = 5.0
     _swept_at: float = field(default=float("-inf"), init=False)
@@ -64,4 +65,8 @@ class Relay:
         if now - self._swept_at < self.sweep_every_s:
             return {}
         self._swept_at = now
-        return self.outbox.sweep(republish_after_s=self.republish_after_s, deadline_s=self.deadline_s)
+        return self.outbox.sweep(
+            republish_after_s=self.republish_after_s,
+            deadline_s=self.deadline_s,
+            document_deadline_s=self.document_deadline_s,
+        )

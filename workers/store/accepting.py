@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import Connection, text
 
 from workers.ports import Accepted, NewDocument, StoredText
-from workers.store.sql import as_json, columns, notify
+from workers.store.sql import as_json, columns, notify, storable_error
 
 # The rows come sorted by key: two transactions that insert the same keys in one order cannot deadlock.
 INSERT = text("""
@@ -32,16 +32,29 @@ _FIND = text("""
 """)
 
 _TEXTS = text("""
-    SELECT id, text FROM documents
+    SELECT id, text, attempts FROM documents
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
     ORDER BY id
 """)
 
-_DEFER = text("""
-    UPDATE documents SET published_at = NULL, not_before = now() + make_interval(secs => :delay_s)
+_BEGIN = text("""
+    UPDATE documents SET attempts = attempts + 1
     WHERE id IN (
         SELECT id FROM documents
         WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
+        ORDER BY id FOR UPDATE
+    )
+""")
+
+_DEFER = text("""
+    UPDATE documents
+    SET published_at = NULL, not_before = now() + make_interval(secs => :delay_s),
+        attempts = CASE WHEN CAST(:error AS text) IS NULL THEN given.attempts ELSE documents.attempts END,
+        last_error = coalesce(:error, last_error)
+    FROM unnest(CAST(:id AS bigint[]), CAST(:attempts AS int[])) AS given (id, attempts)
+    WHERE documents.id = given.id AND documents.id IN (
+        SELECT id FROM documents
+        WHERE id = ANY(CAST(:id AS bigint[])) AND state = 'accepted'
         ORDER BY id FOR UPDATE
     )
 """)
@@ -91,9 +104,18 @@ def _find(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, s
 def texts(connection: Connection, document_ids: Collection[int]) -> list[StoredText]:
     """See `Store.texts`."""
     rows = connection.execute(_TEXTS, {"ids": list(document_ids)})
-    return [StoredText(row.id, row.text) for row in rows]
+    return [StoredText(row.id, row.text, row.attempts) for row in rows]
 
 
-def defer(connection: Connection, document_ids: Collection[int], *, delay_s: float) -> int:
+def begin_recognition(connection: Connection, document_ids: Collection[int]) -> int:
+    """See `Store.begin_recognition`."""
+    return connection.execute(_BEGIN, {"ids": list(document_ids)}).rowcount
+
+
+def defer(
+    connection: Connection, documents: Collection[StoredText], *, delay_s: float, error: str | None
+) -> int:
     """See `Store.defer`."""
-    return connection.execute(_DEFER, {"ids": list(document_ids), "delay_s": delay_s}).rowcount
+    rows = [(stored.document_id, stored.attempts) for stored in documents]
+    values = {**columns(rows, "id", "attempts"), "delay_s": delay_s, "error": storable_error(error)}
+    return connection.execute(_DEFER, values).rowcount

@@ -11,10 +11,9 @@ from sqlalchemy import Connection, Row, TextClause, text
 
 from linkner.spans import Span
 from workers.ports import ATTEMPTS_EXHAUSTED, Answer, ClaimedQuestion
-from workers.store.sql import columns, notify, storable
+from workers.store.sql import columns, notify, storable, storable_error
 
 _RAW_CHARS = 4_000
-_ERROR_CHARS = 500
 _NAME_CHARS = 200
 
 _CLAIMABLE = "(state = 'pending' AND not_before <= now() OR state = 'claimed' AND lease_until <= now())"
@@ -134,15 +133,14 @@ def record_answer(connection: Connection, claim: ClaimedQuestion, answer: Answer
 
 def end_question(connection: Connection, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
     """See `Store.end_question`."""
-    values = {**_held(claim), "reason": reason, "error": storable(error, limit=_ERROR_CHARS)}
+    values = {**_held(claim), "reason": reason, "error": storable_error(error)}
     return _end(connection, claim.document_id, _END, values)
 
 
 def release(connection: Connection, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
     """See `Store.release`."""
-    kept = None if error is None else storable(error, limit=_ERROR_CHARS)
-    done = connection.execute(_RELEASE, {**_held(claim), "delay_s": delay_s, "error": kept})
-    return done.rowcount == 1
+    values = {**_held(claim), "delay_s": delay_s, "error": storable_error(error)}
+    return connection.execute(_RELEASE, values).rowcount == 1
 
 
 def _held(claim: ClaimedQuestion) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -27,6 +28,12 @@ FEED_LOCK = 0x11A7_0002
 
 TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
 _ATTEMPTS = 4
+_LOCK_NOT_AVAILABLE = "55P03"
+_MIGRATION_ATTEMPTS = 40
+_MIGRATION_PAUSE_S = 0.25
+
+_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
+_UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 
 
 def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEMENT_TIMEOUT_MS) -> Engine:
@@ -63,28 +70,59 @@ def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEM
     )
 
 
-def migrate(url: str) -> None:
-    """Bring the database at `url` to the newest schema. Safe to run from several processes at once.
+def migrate(url: str, *, revision: str = "head") -> None:
+    """Bring the database at `url` to the newest schema, or up to `revision`, while workers use it.
+
+    Safe to run from several processes at once, and again after an interruption.
 
     Raises:
         ConfigurationError: `url` is not a PostgreSQL URL.
-        UnavailableError: the database cannot be reached.
+        UnavailableError: the database cannot be reached, or a table stayed locked.
     """
     engine = connect(url, statement_timeout_ms=0)
     try:
-        with unavailable_as_such(), engine.begin() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
-            config = _alembic()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with unavailable_as_such(), _migrating_alone(engine):
+            for _ in range(_MIGRATION_ATTEMPTS - 1):
+                try:
+                    return _upgrade(engine, revision)
+                except OperationalError as error:
+                    if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                        raise
+                    time.sleep(_MIGRATION_PAUSE_S)
+            return _upgrade(engine, revision)
     finally:
         engine.dispose()
 
 
+@contextmanager
+def _migrating_alone(engine: Engine) -> Iterator[None]:
+    """Hold the migration lock, on a connection without a transaction.
+
+    Looks again and again instead of waiting in a statement, which would itself hold up the indexes that the
+    other migration builds.
+    """
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        while not connection.execute(_TRY_LOCK, {"key": MIGRATION_LOCK}).scalar_one():
+            time.sleep(_MIGRATION_PAUSE_S)
+        try:
+            yield
+        finally:
+            connection.execute(_UNLOCK, {"key": MIGRATION_LOCK})
+
+
+def _upgrade(engine: Engine, revision: str) -> None:
+    config = _alembic()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
 @cache
-def newest_revision() -> str | None:
-    """The revision that `migrate` brings a database to."""
-    return ScriptDirectory.from_config(_alembic()).get_current_head()
+def newest_revision() -> str:
+    """The revision that `migrate` brings a database to: a number of four digits, higher in each one."""
+    head = ScriptDirectory.from_config(_alembic()).get_current_head()
+    assert head is not None
+    return head
 
 
 def _alembic() -> Config:
@@ -122,13 +160,22 @@ def unavailable_as_such() -> Iterator[None]:
     """Raise UnavailableError for what means that PostgreSQL cannot answer now; the cause stays attached."""
     try:
         yield
-    except (OperationalError, InterfaceError, TimeoutError, psycopg.OperationalError) as error:
+    except (DBAPIError, TimeoutError, psycopg.OperationalError) as error:
+        if not _means_unavailable(error):
+            raise
         detail = error.orig if isinstance(error, DBAPIError) else error
         raise UnavailableError(
             "PostgreSQL cannot answer now",
             got=str(detail).strip()[:300],
             hint="check that it runs and that LINKNER_POSTGRES_URL leads to it",
         ) from error
+
+
+def _means_unavailable(error: Exception) -> bool:
+    """Whether it is no fault of the statement: the server is away, busy, or has ended the connection."""
+    if not isinstance(error, DBAPIError):
+        return True
+    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
 def _sqlstate(error: BaseException | None) -> str | None:

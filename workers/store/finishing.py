@@ -14,9 +14,9 @@ from itertools import groupby
 from sqlalchemy import Connection, Row, text
 
 from linkner.spans import Entity, ScoredSpan, Span
-from workers.ports import Joinable
+from workers.ports import DEADLINE, Joinable
 from workers.store.database import FEED_LOCK
-from workers.store.sql import columns
+from workers.store.sql import columns, storable_error
 
 NO_ANSWER = "no-answer"
 """The reason on a candidate whose question was answered, but not about it."""
@@ -37,6 +37,14 @@ LOCK_UNFINISHED = text("""
     SELECT id FROM documents
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = :state
     ORDER BY id FOR UPDATE
+""")
+
+# Found by age in the index of unfinished documents; one that was replayed has its time from then on.
+_LOCK_OVERDUE = text("""
+    SELECT id FROM documents
+    WHERE state = 'accepted' AND accepted_at <= now() - make_interval(secs => :deadline_s)
+        AND coalesce(replayed_at, accepted_at) <= now() - make_interval(secs => :deadline_s)
+    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 
 _INSERT_ENTITIES = text("""
@@ -63,7 +71,7 @@ _INSERT_ENTITIES = text("""
 _FINISH = text("""
     UPDATE documents
     SET state = 'complete', revision = revision + 1, completed_at = now(), published_at = NULL,
-        reason = CAST(:reason AS text)
+        reason = CAST(:reason AS text), last_error = coalesce(:error, last_error)
     WHERE id = ANY(CAST(:ids AS bigint[]))
 """)
 
@@ -113,7 +121,7 @@ def complete(connection: Connection, entities: Mapping[int, Sequence[Entity]]) -
     names = ("document_id", "start", "end", "label", "decided_by", "reason", "probability", "uncertainty")
     if rows:
         connection.execute(_INSERT_ENTITIES, columns(rows, *names))
-    return _finish(connection, locked, reason=None)
+    return _finish(connection, locked)
 
 
 def _entity_row(document_id: int, entity: Entity) -> tuple[object, ...]:
@@ -129,9 +137,18 @@ def _entity_row(document_id: int, entity: Entity) -> tuple[object, ...]:
     )
 
 
-def fail_recognition(connection: Connection, document_ids: Collection[int], *, reason: str) -> int:
+def fail_recognition(
+    connection: Connection, document_ids: Collection[int], *, reason: str, error: str | None
+) -> int:
     """See `Store.fail_recognition`."""
-    return _finish(connection, _lock(connection, document_ids, state="accepted"), reason=reason)
+    locked = _lock(connection, document_ids, state="accepted")
+    return _finish(connection, locked, reason=reason, error=error)
+
+
+def fail_overdue(connection: Connection, *, deadline_s: float, limit: int) -> int:
+    """End documents that have waited for recognition since before the deadline; how many."""
+    overdue = connection.execute(_LOCK_OVERDUE, {"deadline_s": deadline_s, "limit": limit}).scalars().all()
+    return _finish(connection, overdue, reason=DEADLINE)
 
 
 def _lock(connection: Connection, document_ids: Collection[int], *, state: str) -> Sequence[int]:
@@ -139,9 +156,16 @@ def _lock(connection: Connection, document_ids: Collection[int], *, state: str) 
     return connection.execute(LOCK_UNFINISHED, {"ids": list(document_ids), "state": state}).scalars().all()
 
 
-def _finish(connection: Connection, document_ids: Sequence[int], *, reason: str | None) -> int:
+def _finish(
+    connection: Connection,
+    document_ids: Sequence[int],
+    *,
+    reason: str | None = None,
+    error: str | None = None,
+) -> int:
     if document_ids:
-        connection.execute(_FINISH, {"ids": list(document_ids), "reason": reason})
+        values = {"ids": list(document_ids), "reason": reason, "error": storable_error(error)}
+        connection.execute(_FINISH, values)
         connection.execute(LOCK_FEED)
         connection.execute(_FEED, {"ids": list(document_ids)})
     return len(document_ids)

@@ -12,6 +12,7 @@ from linkner.errors import UnavailableError
 from workers.ports import DEADLINE, Sender, Stage
 from workers.store.asking import MOVE_ON
 from workers.store.database import in_transaction, unavailable_as_such
+from workers.store.finishing import fail_overdue
 from workers.store.sql import CHANNEL
 
 _SWEEP_LIMIT = 10_000
@@ -95,14 +96,20 @@ class PostgresOutbox:
         """See the port. Oldest first; the rows stay locked until `send` has returned."""
         return in_transaction(self._engine, _publish_due, stage, limit=limit, send=send)
 
-    def sweep(self, *, republish_after_s: float, deadline_s: float) -> Mapping[str, int]:
-        """See the port; kinds: `freed`, `lost_documents`, `lost_questions`, `overdue`, `ended`."""
+    def sweep(
+        self, *, republish_after_s: float, deadline_s: float, document_deadline_s: float
+    ) -> Mapping[str, int]:
+        """See the port; kinds: `freed`, `lost_documents`, `lost_questions`, `overdue_documents`,
+        `overdue_questions`, `ended`."""
         lost = {"republish_after_s": republish_after_s, "limit": _SWEEP_LIMIT}
         return {
             "freed": in_transaction(self._engine, _update, _FREE_LEASES, {"limit": _SWEEP_LIMIT}),
             "lost_documents": in_transaction(self._engine, _update, _LOST_DOCUMENTS, lost),
             "lost_questions": in_transaction(self._engine, _update, _LOST_QUESTIONS, lost),
-            "overdue": in_transaction(self._engine, _end_overdue, deadline_s=deadline_s),
+            "overdue_documents": in_transaction(
+                self._engine, fail_overdue, deadline_s=document_deadline_s, limit=_SWEEP_LIMIT
+            ),
+            "overdue_questions": in_transaction(self._engine, _end_overdue, deadline_s=deadline_s),
             "ended": in_transaction(self._engine, _move_on_ended),
         }
 

@@ -28,14 +28,19 @@ class PostgresStore:
     def texts(self, document_ids: Collection[int]) -> list[StoredText]:
         return in_transaction(self._engine, accepting.texts, document_ids)
 
-    def defer(self, document_ids: Collection[int], *, delay_s: float) -> int:
-        return in_transaction(self._engine, accepting.defer, document_ids, delay_s=delay_s)
+    def begin_recognition(self, document_ids: Collection[int]) -> int:
+        return in_transaction(self._engine, accepting.begin_recognition, document_ids)
+
+    def defer(self, documents: Collection[StoredText], *, delay_s: float, error: str | None) -> int:
+        return in_transaction(self._engine, accepting.defer, documents, delay_s=delay_s, error=error)
 
     def record_recognised(self, results: Sequence[Recognised]) -> int:
         return in_transaction(self._engine, recognising.record_recognised, results)
 
-    def fail_recognition(self, document_ids: Collection[int], *, reason: str) -> int:
-        return in_transaction(self._engine, finishing.fail_recognition, document_ids, reason=reason)
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str, error: str | None) -> int:
+        return in_transaction(
+            self._engine, finishing.fail_recognition, document_ids, reason=reason, error=error
+        )
 
     def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
         return in_transaction(

@@ -33,6 +33,14 @@ def as_json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+_ERROR_CHARS = 500
+
+
+def storable_error(error: str | None) -> str | None:
+    """An error's message as a row keeps it."""
+    return None if error is None else storable(error, limit=_ERROR_CHARS)
+
+
 def storable(value: str, *, limit: int) -> str:
     """At most `limit` characters, with what PostgreSQL's text cannot hold (NUL, lone surrogates) replaced."""
     return value[:limit].replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -66,7 +66,11 @@ def _one_of(column: str, *values: str) -> CheckConstraint:
 
 
 class DocumentRow(Table, table=True):
-    """A post on its way: accepted → recognised (questions open) → classified (none open) → complete."""
+    """A post on its way: accepted → recognised (questions open) → classified (none open) → complete.
+
+    A complete one with a reason is dead: it could not be recognised. `linkner dead replay` has it begin
+    again (`replayed_at`), `drop` takes it off the list (`dropped_at`).
+    """
 
     __tablename__ = "documents"
     __table_args__ = (
@@ -86,6 +90,11 @@ class DocumentRow(Table, table=True):
         ),
         Index("documents_recognised", "id", postgresql_where=sql("state = 'recognised'")),
         Index("documents_unfinished", "accepted_at", postgresql_where=sql("state <> 'complete'")),
+        Index(
+            "documents_dead",
+            "completed_at",
+            postgresql_where=sql("state = 'complete' AND reason IS NOT NULL AND dropped_at IS NULL"),
+        ),
     )
 
     id: int = _id()
@@ -105,6 +114,10 @@ class DocumentRow(Table, table=True):
     model: str | None = _text(nullable=True)
     reason: str | None = _text(nullable=True)
     revision: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    last_error: str | None = _text(nullable=True)
+    replayed_at: datetime | None = _time(nullable=True)
+    dropped_at: datetime | None = _time(nullable=True)
 
 
 class QuestionRow(Table, table=True):
@@ -127,6 +140,11 @@ class QuestionRow(Table, table=True):
         Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
         Index("questions_leased", "lease_until", postgresql_where=sql("state = 'claimed'")),
         Index("questions_open", "document_id", postgresql_where=sql("state IN ('pending', 'claimed')")),
+        Index(
+            "questions_dead",
+            "ended_at",
+            postgresql_where=sql("state = 'dead' AND dropped_at IS NULL"),
+        ),
     )
 
     id: int = _id()
@@ -141,6 +159,7 @@ class QuestionRow(Table, table=True):
     last_error: str | None = _text(nullable=True)
     created_at: datetime = _time()
     ended_at: datetime | None = _time(nullable=True)
+    dropped_at: datetime | None = _time(nullable=True)
 
 
 class SpanRow(Table, table=True):

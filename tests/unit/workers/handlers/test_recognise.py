@@ -1,37 +1,49 @@
 """Recognition of chunks over fakes: what is recorded, retried, deferred and given up."""
 
 from collections import deque
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
 from linkner.detection import Detector
-from linkner.errors import RejectedError, UnavailableError
+from linkner.errors import CrashedError, RejectedError, UnavailableError
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
 from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
-from workers.ports import NewDocument, Recognition
+from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognition
 
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_questions=8)
 
 
 class Scene:
-    """Three accepted posts and a handler over fakes."""
+    """Accepted posts, three unless others are given, and a handler over fakes."""
 
-    def __init__(self, *, skip_reason: str | None = None) -> None:
+    def __init__(self, *texts: str, skip_reason: str | None = None) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.recogniser = FakeRecogniser()
-        texts = ["Ada Lovelace met Zork", "nothing here", "Oslo"]
-        posts = [NewDocument("test", str(number), text) for number, text in enumerate(texts)]
+        given = texts or ("Ada Lovelace met Zork", "nothing here", "Oslo")
+        posts = [NewDocument("test", str(number), text) for number, text in enumerate(given)]
         self.ids = [accepted.document_id for accepted in self.store.accept(posts)]
         self.handle = RecogniseDocuments(
             store=self.store,
             recogniser=self.recogniser,
             detector=DETECTOR,
             clock=self.clock,
+            max_attempts=5,
             skip_reason=skip_reason,
         )
+
+    def relay(self) -> list[int]:
+        """What the relay publishes now."""
+        published: list[int] = []
+        self.store.publish_due("recognise", limit=100, send=published.extend)
+        return published
+
+    def attempts(self) -> list[int]:
+        return [stored.attempts for stored in self.store.texts(self.ids)]
 
 
 def test_uncertain_spans_become_questions_and_the_others_are_ready_to_join() -> None:
@@ -69,16 +81,15 @@ def test_a_busy_service_is_asked_again_with_growing_pauses() -> None:
 
 def test_documents_go_back_to_the_relay_where_the_service_stays_away() -> None:
     scene = Scene()
-    scene.store.publish_due("recognise", limit=10, send=lambda ids: None)
+    scene.relay()
     scene.recogniser.failures = deque([UnavailableError("down")] * 1000)
     with pytest.raises(UnavailableError):
         scene.handle(scene.ids)
     assert sum(scene.clock.slept) <= 60
-    published: list[int] = []
-    assert scene.store.publish_due("recognise", limit=10, send=published.extend) == 0
+    assert scene.relay() == []
     scene.clock.sleep(5.0)
-    assert scene.store.publish_due("recognise", limit=10, send=published.extend) == 3
-    assert sorted(published) == sorted(scene.ids)
+    assert scene.relay() == scene.ids
+    assert scene.attempts() == [0, 0, 0], "an absent service is no attempt"
 
 
 class RefusesZork:
@@ -96,7 +107,7 @@ class RefusesZork:
 def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
     scene = Scene()
     handle = RecogniseDocuments(
-        store=scene.store, recogniser=RefusesZork(), detector=DETECTOR, clock=scene.clock
+        store=scene.store, recogniser=RefusesZork(), detector=DETECTOR, clock=scene.clock, max_attempts=5
     )
     assert handle(scene.ids) == 3
     refused = scene.store.document(scene.ids[0])
@@ -108,3 +119,64 @@ def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
         1,
         1,
     )
+
+
+def test_a_text_that_the_service_fails_at_ends_after_its_attempts_and_harms_no_other() -> None:
+    scene = Scene("Ada", "a broken text", "Oslo", "Lagos")
+    rounds = 0
+    while due := scene.relay():
+        rounds += 1
+        scene.handle(due)
+        scene.clock.sleep(60.0)
+    assert rounds == 5
+    dead = scene.store.document(scene.ids[1])
+    assert dead is not None
+    assert (dead.status, dead.reason) == ("final", ATTEMPTS_EXHAUSTED)
+    assert scene.store.counts().documents == {"recognised": 3, "complete": 1}
+
+
+def test_no_text_is_blamed_while_the_service_fails_at_every_text() -> None:
+    scene = Scene()
+    scene.relay()
+    scene.recogniser.failures = deque([CrashedError("out of memory")] * 1000)
+    with pytest.raises(UnavailableError, match="every text"):
+        scene.handle(scene.ids)
+    assert scene.attempts() == [0, 0, 0]
+    scene.clock.sleep(5.0)
+    assert scene.relay() == scene.ids
+
+
+def test_what_kills_its_worker_is_tried_alone_and_ends() -> None:
+    scene = Scene("Ada", "a deadly text", "Oslo")
+    deadly = scene.ids[1]
+
+    class Killed(BaseException):
+        """The process is gone: nothing after this line runs in it."""
+
+    class Deadly(FakeRecogniser):
+        def recognise(self, texts: list[str]) -> tuple[str, list[Recognition]]:
+            if any("deadly" in text for text in texts):
+                raise Killed
+            return super().recognise(texts)
+
+    handle = replace(scene.handle, recogniser=Deadly())
+    for _ in range(10):
+        with suppress(Killed):
+            handle(scene.ids)
+    dead = scene.store.document(deadly)
+    assert dead is not None
+    assert (dead.status, dead.reason) == ("final", ATTEMPTS_EXHAUSTED)
+    assert scene.store.unfinished() == 2
+    assert scene.store.counts().documents["accepted"] == 0
+
+
+def test_what_was_begun_before_waits_with_the_others_while_the_service_is_away() -> None:
+    scene = Scene()
+    scene.relay()
+    scene.store.begin_recognition(scene.ids[:1])
+    scene.recogniser.failures = deque([UnavailableError("down")] * 1000)
+    with pytest.raises(UnavailableError):
+        scene.handle(scene.ids)
+    assert scene.attempts() == [1, 0, 0]
+    scene.clock.sleep(5.0)
+    assert scene.relay() == scene.ids

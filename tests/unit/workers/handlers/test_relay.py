@@ -40,6 +40,7 @@ class Scene:
             clock=self.clock,
             republish_after_s=60.0,
             deadline_s=3600.0,
+            document_deadline_s=86_400.0,
             poll_s=1.0,
         )
 

@@ -1,0 +1,34 @@
+"""Schema changes while workers run: no lock is waited for long, and each step may be run again.
+
+A statement that waits for a table's lock holds up everyone who comes after it, so it gives up soon and
+`workers.store.database.migrate` tries again. Indexes are built without a lock, outside any transaction; what
+an interruption leaves of one is removed first. A release only adds (expand); what no code uses any more is
+removed by the release after (contract), so that workers one version apart share one schema.
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+LOCK_TIMEOUT = "3s"
+
+
+def alter(*statements: str) -> None:
+    """Run statements that lock a table only for a moment: nothing that reads or writes its rows."""
+    op.execute(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")
+    for statement in statements:
+        op.execute(statement)
+
+
+def build_index(name: str, definition: str, *, unique: bool = False) -> None:
+    """Build the index `name` on `definition` ("table (columns) WHERE …") beside the writers."""
+    kind = "UNIQUE INDEX" if unique else "INDEX"
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {definition}")
+
+
+def drop_index(name: str) -> None:
+    """Drop the index `name` beside the writers, where it is there."""
+    with op.get_context().autocommit_block():
+        op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
