@@ -2,21 +2,24 @@
 
 The tagging scheme is not asked for: each tag rules out the schemes in which it could not stand there, and a
 file whose tags leave none is refused at the line that contradicts the earlier ones. BMES and BILOU are
-BIOES with other letters.
+BIOES with other letters. OntoNotes in the form of CoNLL-2012 is read as well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
+from linkner import conll2012
 from linkner.errors import FileFormatError, InputError
 from linkner.spans import OUTSIDE, LabelledSpan, Span
 
 _BIO, _IOB1, _BIOES = "BIO", "IOB1", "BIOES"
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-_DOCUMENT_START = "-DOCSTART-"
+_BETWEEN_TEXTS = ("-DOCSTART-", "###MEDLINE:", "IMGID:")
+"""Beginnings of lines that come before a text, in corpora of news, of abstracts and of posts with images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,19 @@ class Sentence:
     words: tuple[str, ...]
     entities: tuple[LabelledSpan, ...]
 
+    @property
+    def text(self) -> str:
+        """The sentence as a post: its words with a space between them."""
+        return " ".join(self.words)
 
-def read(path: str | Path) -> list[Sentence]:
-    """All sentences of a UTF-8 file.
+    def in_text(self, span: Span) -> Span:
+        """The code points of `text` that a span of words covers."""
+        start = sum(len(word) + 1 for word in self.words[: span.start])
+        return Span(start, start + len(" ".join(self.words[span.start : span.end])))
+
+
+def read(path: str | Path, *, strict: bool = True) -> list[Sentence]:
+    """All sentences of a UTF-8 file; see `parse`.
 
     Raises:
         InputError: the file cannot be opened.
@@ -36,25 +49,26 @@ def read(path: str | Path) -> list[Sentence]:
     """
     try:
         with Path(path).open("rb") as file:
-            return list(parse(_decode(file, str(path)), path=str(path)))
+            return list(parse(_decode(file, str(path)), path=str(path), strict=strict))
     except OSError as error:
         raise InputError(f"cannot read {path}", got=error.strerror or str(error)) from error
 
 
-def parse(lines: Iterable[str], *, path: str = "<lines>") -> Iterator[Sentence]:
+def parse(lines: Iterable[str], *, path: str = "<lines>", strict: bool = True) -> Iterator[Sentence]:
     """The sentences of lines in column form, as they come; nothing but the current sentence is held.
 
-    Columns are separated by tabs where the line has one, else by spaces; there are at least two.
+    Columns are separated by tabs where the line has one, else by spaces; there are at least two. Where not
+    `strict`, tags may be of several schemes: an entity then begins where the one before it cannot go on.
 
     Raises:
         FileFormatError: a line without a tag, a tag that is not `O` or scheme-label, or a tag that fits no
             scheme together with the ones before it. `path` is named in it.
     """
-    decoder = _Decoder(path)
+    decoder = _Decoder(path, strict)
     words: list[str] = []
-    for number, raw in enumerate(lines, start=1):
+    for number, raw in enumerate(_as_columns(lines, path), start=1):
         line = raw.rstrip("\r\n")
-        if not line.strip(" \t") or line.startswith(_DOCUMENT_START):
+        if not line.strip(" \t") or line.startswith(_BETWEEN_TEXTS):
             if words:
                 yield Sentence(tuple(words), decoder.end_sentence(len(words), number))
                 words = []
@@ -66,6 +80,14 @@ def parse(lines: Iterable[str], *, path: str = "<lines>") -> Iterator[Sentence]:
         words.append(word)
     if words:
         yield Sentence(tuple(words), decoder.end_sentence(len(words), number))
+
+
+def _as_columns(lines: Iterable[str], path: str) -> Iterable[str]:
+    """The lines, or what they say in columns where they are of CoNLL-2012."""
+    rest = iter(lines)
+    first = next(rest, "")
+    whole = chain((first,), rest)
+    return conll2012.as_bio(whole, path=path) if first.startswith(conll2012.DOCUMENT_START) else whole
 
 
 def _decode(file: Iterable[bytes], path: str) -> Iterator[str]:
@@ -102,6 +124,7 @@ class _Decoder:
     """Turns the tags of one file into entities and keeps the schemes that all of them fit."""
 
     path: str
+    strict: bool
     schemes: frozenset[str] = frozenset({_BIO, _IOB1, _BIOES})
     start: int | None = None
     label: str = ""
@@ -150,7 +173,7 @@ class _Decoder:
 
     def _keep_schemes(self, tag: str, line: int, *schemes: str) -> None:
         left = self.schemes.intersection(schemes)
-        if not left:
+        if not left and self.strict:
             raise FileFormatError(
                 f"{tag} does not follow from the tags before it",
                 path=self.path,
@@ -158,7 +181,7 @@ class _Decoder:
                 expected=f"tags of one scheme; so far the file is {' or '.join(sorted(self.schemes))}",
                 hint="entities begin with B- or S- in BIO and BIOES, and end with E- or S- in BIOES",
             )
-        self.schemes = left
+        self.schemes = left or self.schemes
 
     def _split(self, tag: str, line: int) -> tuple[str, str]:
         if tag == OUTSIDE:

@@ -178,3 +178,24 @@ def test_bytes_that_are_not_utf8_are_refused_with_their_line(tmp_path: Path) -> 
 def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read .*nowhere"):
         read(tmp_path / "nowhere.conll")
+
+
+def test_lines_before_abstracts_and_posts_hold_no_words() -> None:
+    lines = ["###MEDLINE:123", "", "a\tB-x", "", "IMGID:45", "b\tO"]
+    assert [sentence.words for sentence in parse(lines)] == [("a",), ("b",)]
+
+
+def test_tags_of_several_schemes_are_read_where_that_is_asked_for() -> None:
+    lines = ["a\tB-x", "b\tO", "c\tI-x", "d\tI-x", "e\tI-y", "f\tS-y", "g\tE-y"]
+    with pytest.raises(FileFormatError):
+        list(parse(lines))
+    (sentence,) = parse(lines, strict=False)
+    found = [(entity.span.start, entity.span.end, entity.label) for entity in sentence.entities]
+    assert found == [(0, 1, "x"), (2, 4, "x"), (4, 5, "y"), (5, 6, "y"), (6, 7, "y")]
+
+
+@given(sentences())
+def test_spans_of_words_have_their_place_in_the_text(sentence: Sentence) -> None:
+    for entity in sentence.entities:
+        surface = " ".join(sentence.words[entity.span.start : entity.span.end])
+        assert sentence.in_text(entity.span).of(sentence.text) == surface

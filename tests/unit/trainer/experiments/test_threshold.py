@@ -1,0 +1,47 @@
+"""The paper's rule for τ on curves that are known."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkner.scoring import Score
+from trainer.experiments.threshold import intersection
+
+NONE = Score(0, 0, 0)
+
+
+def curve(*per_cent: int | None) -> list[tuple[float, Score]]:
+    """Intervals of width 0.1 with these F1, None for an interval without entities."""
+    scores = [NONE if one is None else Score(one, 100, 100) for one in per_cent]
+    return [(place / 10, score) for place, score in enumerate(scores)]
+
+
+@pytest.mark.parametrize(
+    ("local", "linked_f1", "threshold"),
+    [
+        (curve(95, 90, 80, 60, 20), 0.75, 0.3),
+        (curve(95, 90, 75, 60, 20), 0.75, 0.3),  # equal is not below
+        (curve(95, None, None, 60, 20), 0.75, 0.3),  # nothing is known of empty intervals
+        (curve(95, 60, 90, 60, 20), 0.75, 0.1),  # the first crossing counts
+        (curve(50, 60, 20), 0.75, 0.0),  # the LLM is better everywhere
+        (curve(95, 90, 80), 0.75, 1.0),  # and nowhere
+        (curve(None, None), 0.75, 1.0),
+        ([], 0.75, 1.0),
+    ],
+)
+def test_the_threshold_is_where_the_local_model_falls_below(local, linked_f1, threshold) -> None:
+    assert intersection(local, linked_f1=linked_f1, top=1.0) == threshold
+
+
+def test_an_interval_where_gold_entities_were_all_missed_is_below() -> None:
+    local = [(0.0, Score(9, 10, 10)), (0.1, Score(0, 0, 3))]
+    assert intersection(local, linked_f1=0.5, top=1.0) == 0.1
+
+
+@given(st.lists(st.integers(0, 100), max_size=10), st.integers(0, 100), st.integers(0, 100))
+def test_a_better_llm_is_never_asked_less(per_cent, one, other) -> None:
+    lower, higher = sorted((one / 100, other / 100))
+    local = curve(*per_cent)
+    assert intersection(local, linked_f1=higher, top=1.0) <= intersection(local, linked_f1=lower, top=1.0)

@@ -1,0 +1,172 @@
+"""What an experiment shows, as values: tables and figures, each with the facts that it rests on.
+
+A table is rendered as text, Markdown or JSON, a figure as PNG (see `drawing`) and JSON. The notes name
+model, data, protocol and LLM, and say what was replayed; they go wherever the numbers go.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+Form = Literal["text", "percent", "points", "number", "count"]
+"""How a column's values are written: as they are; a ratio in per cent; a difference of ratios in points, with
+its sign; a number with up to three digits after the point; a whole number."""
+
+Cell = str | float | int | None
+"""A value of a table; None where there is none."""
+
+NOTHING = "–"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column: its `key` in JSON, its heading and the form of its values (in JSON ratios stay in [0, 1])."""
+
+    key: str
+    heading: str
+    form: Form = "text"
+
+    def write(self, cell: Cell) -> str:
+        """The cell for people."""
+        if cell is None:
+            return NOTHING
+        if isinstance(cell, str):
+            return cell
+        written = {"percent": f"{100 * cell:.2f}", "points": f"{100 * cell:+.2f}", "number": f"{cell:.3g}"}
+        return written.get(self.form, f"{cell:,}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of the paper: `name` as in `table3`, the facts of the run, and notes for the reader."""
+
+    name: str
+    title: str
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    facts: Mapping[str, Any]
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """One JSON object; `rows` has an object for each row, ratios in [0, 1]."""
+        keys = [column.key for column in self.columns]
+        rows = [dict(zip(keys, map(_plain, row), strict=True)) for row in self.rows]
+        return {
+            "experiment": self.name,
+            "title": self.title,
+            **self.facts,
+            "rows": rows,
+            "notes": [*self.notes],
+        }
+
+    def to_markdown(self) -> str:
+        """A heading, the table, and the notes as a list."""
+        lines = [
+            f"## {self.title}",
+            "",
+            _bar(column.heading for column in self.columns),
+            _bar("---" if column.form == "text" else "---:" for column in self.columns),
+            *(_bar(cells) for cells in self._written()),
+            "",
+            *(f"- {note}" for note in self.notes),
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_text(self) -> RichTable:
+        """The table for a terminal, with the notes below it."""
+        table = RichTable(
+            title=escape(self.title), caption=escape("\n".join(self.notes)), caption_justify="left"
+        )
+        for column in self.columns:
+            table.add_column(column.heading, justify="left" if column.form == "text" else "right")
+        for cells in self._written():
+            table.add_row(*map(escape, cells))
+        return table
+
+    def _written(self) -> Iterable[list[str]]:
+        for row in self.rows:
+            yield [column.write(cell) for column, cell in zip(self.columns, row, strict=True)]
+
+
+Kind = Literal["line", "bars", "level", "point"]
+"""A polyline; bars on the right axis; a dashed horizontal line at one y; a marked point."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of a panel. A y of None is a gap: there was nothing to measure."""
+
+    label: str
+    kind: Kind
+    x: Sequence[float]
+    y: Sequence[float | None]
+
+    def to_json(self) -> dict[str, Any]:
+        """Label, kind, x and y; values are rounded to six digits."""
+        return {
+            "label": self.label,
+            "kind": self.kind,
+            "x": [_plain(value) for value in self.x],
+            "y": [_plain(value) for value in self.y],
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One pair of axes; `right` names the axis that bars are measured on. y values are ratios in [0, 1]."""
+
+    title: str
+    x: str
+    y: str
+    series: Sequence[Series]
+    right: str = ""
+    top: float = field(default=1.0)
+    """Where the x axis ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure of the paper, its panels side by side."""
+
+    name: str
+    title: str
+    panels: Sequence[Panel]
+    facts: Mapping[str, Any]
+    notes: Sequence[str] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The numbers of the figure."""
+        panels = [
+            {
+                "title": panel.title,
+                "x": panel.x,
+                "y": panel.y,
+                **({"right": panel.right} if panel.right else {}),
+                "series": [series.to_json() for series in panel.series],
+            }
+            for panel in self.panels
+        ]
+        return {
+            "experiment": self.name,
+            "title": self.title,
+            **self.facts,
+            "panels": panels,
+            "notes": [*self.notes],
+        }
+
+
+def _bar(cells: Iterable[str]) -> str:
+    escaped = (cell.replace("|", "\\|") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
+def _plain(value: Cell) -> Cell:
+    if isinstance(value, float):
+        return round(value, 6) if math.isfinite(value) else None
+    return value
