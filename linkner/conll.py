@@ -31,13 +31,17 @@ class Sentence:
 
     @property
     def text(self) -> str:
-        """The sentence as a post: its words with a space between them."""
+        """The sentence as a post: its words, joined by spaces."""
         return " ".join(self.words)
 
-    def in_text(self, span: Span) -> Span:
-        """The code points of `text` that a span of words covers."""
+    def surface(self, span: Span) -> str:
+        """The words of a span, joined by spaces."""
+        return " ".join(self.words[span.start : span.end])
+
+    def to_text(self, span: Span) -> Span:
+        """The code points of `text` that the words of a span stand at."""
         start = sum(len(word) + 1 for word in self.words[: span.start])
-        return Span(start, start + len(" ".join(self.words[span.start : span.end])))
+        return Span(start, start + len(self.surface(span)))
 
 
 def read(path: str | Path, *, strict: bool = True) -> list[Sentence]:

@@ -41,5 +41,5 @@ def draw_examples(
         for index, entity in sorted(shuffled, key=lambda found: found[0] in used)[:shots]:
             sentence = sentences[index]
             used.add(index)
-            drawn.append(Example(sentence.text, sentence.in_text(entity.span), label))
+            drawn.append(Example(sentence.text, sentence.to_text(entity.span), label))
     return tuple(drawn)

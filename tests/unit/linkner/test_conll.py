@@ -197,5 +197,6 @@ def test_tags_of_several_schemes_are_read_where_that_is_asked_for() -> None:
 @given(sentences())
 def test_spans_of_words_have_their_place_in_the_text(sentence: Sentence) -> None:
     for entity in sentence.entities:
-        surface = " ".join(sentence.words[entity.span.start : entity.span.end])
-        assert sentence.in_text(entity.span).of(sentence.text) == surface
+        surface = sentence.to_text(entity.span).of(sentence.text)
+        assert surface == sentence.surface(entity.span)
+        assert tuple(surface.split(" ")) == sentence.words[entity.span.start : entity.span.end]

@@ -39,7 +39,7 @@ def test_each_label_gets_its_shots_or_all_that_there_are(found, shots, seed) -> 
     assert Counter(example.label for example in drawn) == Counter(
         {label: min(shots, count) for label, count in there.items()}
     )
-    gold = {(one.text, one.in_text(entity.span), entity.label) for one in found for entity in one.entities}
+    gold = {(one.text, one.to_text(entity.span), entity.label) for one in found for entity in one.entities}
     assert {(example.text, example.span, example.label) for example in drawn} <= gold
     assert drawn == draw_examples(found, LABELS, shots=shots, seed=seed)
 
