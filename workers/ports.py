@@ -199,7 +199,10 @@ class Reader(Protocol):
     def find(self, *, source: str, external_id: str) -> DocumentView | None: ...
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
-        """Finished documents with cursor > after, in commit order: following it misses nothing."""
+        """Finished documents with cursor > after, in commit order: following it misses none.
+
+        A document comes once for each revision; one that has been replaced since is left out.
+        """
 
     def counts(self) -> Counts: ...
 

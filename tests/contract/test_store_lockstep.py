@@ -15,6 +15,7 @@ from sqlalchemy import Engine, text
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised, Stage
+from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
@@ -39,7 +40,7 @@ class Walk:
         self.random = random.Random(seed)
         self.fake = FakeStore()
         self.store, self.outbox = PostgresStore(engine), PostgresOutbox(engine)
-        self.reader = PostgresReader(engine)
+        self.reader, self.dead = PostgresReader(engine), PostgresDead(engine)
         self.ids: dict[int, int] = {}
         self.claims: list[ClaimedQuestion] = []
         self.steps = {
@@ -54,6 +55,7 @@ class Walk:
             self.publish: 4,
             self.sweep: 1,
             self.aggregate: 1,
+            self.replay: 1,
         }
 
     def step(self) -> str:
@@ -161,8 +163,19 @@ class Walk:
         completed = self.fake.complete(dict(zip(fake_ids, decided, strict=True)))
         assert completed == self.store.complete(dict(zip(real_ids, decided, strict=True)))
 
+    def replay(self) -> None:
+        """A few of the newest documents and questions, dead or not."""
+        questions = {Ref("question", claim.question_id) for claim in self.claims[-4:]}
+        documents = [self._document() for _ in range(2) if self.ids]
+        fake = self.fake.replay(questions | {Ref("document", fake_id) for fake_id, _ in documents})
+        assert fake == self.dead.replay(questions | {Ref("document", real_id) for _, real_id in documents})
+
     def compare(self) -> None:
         """Everything that can be read is equal, but for the clocks."""
+        feeds = [side.feed(after=0, limit=10 * STEPS) for side in (self.fake, self.reader)]
+        fake_feed, real_feed = ([(i.document.document_id, i.document.revision) for i in f] for f in feeds)
+        assert [(self.ids[id_], revision) for id_, revision in fake_feed] == real_feed
+        assert len(set(real_feed)) == len(real_feed)
         fake, real = self.fake.counts(), self.reader.counts()
         assert replace(fake, oldest_unfinished_s=0.0) == replace(real, oldest_unfinished_s=0.0)
         for fake_id, real_id in self.ids.items():

@@ -28,6 +28,7 @@ from workers.ports import (
     Stage,
     StoredText,
 )
+from workers.store.dead import Ref
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _STATE_DUE: Mapping[Stage, str] = {"recognise": "accepted", "aggregate": "classified", "classify": "pending"}
@@ -48,6 +49,7 @@ class _Document:
     not_before: float
     state: str = "accepted"
     published_at: float | None = None
+    replayed_at: float = float("-inf")
     completed_at: float | None = None
     reason: str | None = None
     attempts: int = 0
@@ -85,7 +87,7 @@ class FakeStore:
         self._clock = clock or FakeClock()
         self._documents: dict[int, _Document] = {}
         self._questions: dict[int, _Question] = {}
-        self._feed: list[int] = []
+        self._feed: list[tuple[int, int]] = []
         self._news = True
 
     # Store
@@ -258,7 +260,7 @@ class FakeStore:
         overdue = [
             document.id
             for document in self._documents.values()
-            if document.accepted_at <= self._now - document_deadline_s
+            if max(document.accepted_at, document.replayed_at) <= self._now - document_deadline_s
         ]
         counts["overdue_documents"] = self.fail_recognition(overdue, reason=DEADLINE, error=None)
         return counts
@@ -269,6 +271,36 @@ class FakeStore:
         if not news:
             self._clock.sleep(timeout_s)
         return news
+
+    # The dead
+
+    def replay(self, refs: Collection[Ref]) -> int:
+        """See `workers.store.dead`."""
+        return sum(map(self._replay, sorted(set(refs))))
+
+    def _replay(self, ref: Ref) -> bool:
+        if ref.kind == "document":
+            document = self._documents.get(ref.id)
+            is_dead = document is not None and document.state == "complete" and document.reason is not None
+            if is_dead:
+                document.state, document.reason, document.attempts = "accepted", None, 0
+                document.replayed_at = document.not_before = self._now
+                document.published_at = document.completed_at = None
+        else:
+            question = self._questions.get(ref.id)
+            is_dead = question is not None and question.state == "dead"
+            if is_dead:
+                self._ask_again(question)
+        self._news = self._news or is_dead
+        return is_dead
+
+    def _ask_again(self, question: _Question) -> None:
+        question.state, question.reason, question.attempts = "pending", None, 0
+        question.created_at = question.not_before = self._now
+        question.published_at = None
+        if question.document.state in {"classified", "complete"}:
+            question.document.state, question.document.published_at = "recognised", None
+        question.document.entities, question.document.completed_at = [], None
 
     # Reader
 
@@ -281,8 +313,14 @@ class FakeStore:
         return self._view(found) if found else None
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
-        items = list(enumerate(self._feed, start=1))[after : after + limit]
-        return [FeedItem(cursor, self._view(self._documents[id_])) for cursor, id_ in items]
+        current = [
+            FeedItem(cursor, self._view(document))
+            for cursor, (id_, revision) in enumerate(self._feed, start=1)
+            if cursor > after
+            and (document := self._documents[id_]).revision == revision
+            and document.state == "complete"
+        ]
+        return current[:limit]
 
     def counts(self) -> Counts:
         documents, questions = self._documents.values(), self._questions.values()
@@ -344,7 +382,7 @@ class FakeStore:
     def _finish(self, document: _Document) -> None:
         document.state, document.completed_at = "complete", self._now
         document.revision += 1
-        self._feed.append(document.id)
+        self._feed.append((document.id, document.revision))
 
     def _view(self, document: _Document) -> DocumentView:
         entities = document.entities

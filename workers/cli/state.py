@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from broker.settings import load_settings
 from linkner.errors import ConfigurationError
 
 _FILE = "stack.json"
@@ -16,9 +17,11 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "linkner"
 
 
-def announce(folder: Path, *, gateway_url: str) -> None:
-    """Write down where the stack of this folder answers."""
-    (folder / _FILE).write_text(json.dumps({"gateway_url": gateway_url}))
+def announce(folder: Path, *, gateway_url: str, postgres_url: str) -> None:
+    """Write down where the stack of this folder answers, for nobody but its owner."""
+    file = folder / _FILE
+    file.touch(mode=0o600)
+    file.write_text(json.dumps({"gateway_url": gateway_url, "postgres_url": postgres_url}))
 
 
 def withdraw(folder: Path) -> None:
@@ -32,15 +35,32 @@ def gateway_url(given: str) -> str:
     Raises:
         ConfigurationError: there is none of the three.
     """
-    url = given or os.environ.get("LINKNER_GATEWAY_URL", "")
-    if url:
-        return url
-    try:
-        announced = json.loads((state_folder() / _FILE).read_text())
-    except FileNotFoundError:
+    url = given or os.environ.get("LINKNER_GATEWAY_URL", "") or _announced("gateway_url")
+    if not url:
         raise ConfigurationError(
             "no gateway is known",
             expected="--url, LINKNER_GATEWAY_URL, or a stack started by `linkner up`",
             hint="run `linkner up` in another terminal",
-        ) from None
-    return str(announced["gateway_url"])
+        )
+    return url
+
+
+def postgres_url() -> str:
+    """The database to work on: LINKNER_POSTGRES_URL, or that of the running `linkner up`.
+
+    Raises:
+        ConfigurationError: there is neither.
+    """
+    url = load_settings().postgres_url or _announced("postgres_url")
+    if not url:
+        raise ConfigurationError(
+            "no database is known", expected="LINKNER_POSTGRES_URL, or a stack started by `linkner up`"
+        )
+    return url
+
+
+def _announced(name: str) -> str:
+    try:
+        return str(json.loads((state_folder() / _FILE).read_text())[name])
+    except (FileNotFoundError, KeyError):
+        return ""

@@ -27,7 +27,8 @@ _BY_KEY = text(f"""
 """)
 _FEED = text(f"""
     SELECT feed.seq, {_DOCUMENT_COLUMNS} FROM feed JOIN documents ON documents.id = feed.document_id
-    WHERE feed.seq > :after ORDER BY feed.seq LIMIT :limit
+    WHERE feed.seq > :after AND documents.state = 'complete' AND feed.revision = documents.revision
+    ORDER BY feed.seq LIMIT :limit
 """)
 
 # Until a document is complete its entities are those that the local model predicted.
@@ -93,7 +94,7 @@ class PostgresReader:
         return views[0] if views else None
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
-        """See the port. An item shows its document as it is now."""
+        """See the port. A revision that is no longer its document's is left out."""
         return in_transaction(self._engine, _feed, after=after, limit=limit)
 
     def counts(self) -> Counts:

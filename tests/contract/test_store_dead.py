@@ -1,0 +1,196 @@
+"""What ended without its result, on PostgreSQL: listed, replayed, dropped; and the same by command."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner
+
+from linkner.errors import InputError
+from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from workers.cli import app
+from workers.ports import DocumentView, NewDocument, Recognised, Stage
+from workers.store.dead import PostgresDead, Ref
+from workers.store.outbox import PostgresOutbox
+from workers.store.reader import PostgresReader
+from workers.store.repository import PostgresStore
+
+ANNA = Span(0, 4)
+SCORED = ScoredSpan(ANNA, "person", 0.75, 0.5, {"person": 0.75, "O": 0.25})
+FALLBACK = Entity(ANNA, "person", "fallback", 0.75, 0.5, reason="llm-refused")
+
+
+@dataclass(frozen=True)
+class World:
+    """A store with one dead document and one dead question, whose document is final."""
+
+    store: PostgresStore
+    outbox: PostgresOutbox
+    reader: PostgresReader
+    dead: PostgresDead
+    document: Ref
+    question: Ref
+    asked_document: int
+
+    def due(self, stage: Stage) -> list[int]:
+        sent: list[int] = []
+        self.outbox.publish_due(stage, limit=10, send=sent.extend)
+        return sent
+
+    def view(self, document_id: int) -> DocumentView:
+        view = self.reader.document(document_id)
+        assert view is not None
+        return view
+
+    def feed(self) -> list[tuple[int, int]]:
+        items = self.reader.feed(after=0, limit=10)
+        return [(item.document.document_id, item.document.revision) for item in items]
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    store, outbox = PostgresStore(engine), PostgresOutbox(engine)
+    posts = [NewDocument("test", "poison", "\u0001"), NewDocument("test", "asked", "Anna in Oslo")]
+    poison, asked = [accepted.document_id for accepted in store.accept(posts)]
+    store.begin_recognition([poison])
+    store.fail_recognition([poison], reason="attempts-exhausted", error="HTTP 500")
+    store.record_recognised([Recognised(asked, "local", Recognition((SCORED,), ()), ((SCORED,),))])
+    questions: list[int] = []
+    outbox.publish_due("classify", limit=1, send=questions.extend)
+    claim = store.claim(questions[0], lease_s=60, max_attempts=5)
+    assert claim is not None
+    store.end_question(claim, reason="llm-refused", error="HTTP 400")
+    store.complete({asked: [FALLBACK]})
+    return World(
+        store=store,
+        outbox=outbox,
+        reader=PostgresReader(engine),
+        dead=PostgresDead(engine),
+        document=Ref("document", poison),
+        question=Ref("question", questions[0]),
+        asked_document=asked,
+    )
+
+
+def test_the_list_says_what_ended_and_why(world: World) -> None:
+    question, document = world.dead.listed()
+    assert (question.ref, question.reason, question.last_error) == (world.question, "llm-refused", "HTTP 400")
+    assert (question.document_id, question.external_id, question.text, question.attempts) == (
+        world.asked_document,
+        "asked",
+        "Anna in Oslo",
+        1,
+    )
+    assert (document.ref, document.reason, document.last_error, document.attempts) == (
+        world.document,
+        "attempts-exhausted",
+        "HTTP 500",
+        1,
+    )
+
+
+def test_the_list_can_be_cut_by_reason_time_and_length(world: World) -> None:
+    question, document = world.dead.listed()
+    assert world.dead.listed(reason="llm-refused") == [question]
+    assert world.dead.listed(before=document.ended_at) == [document]
+    assert world.dead.listed(limit=1) == [question]
+
+
+def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revision(world: World) -> None:
+    assert world.feed() == [(world.document.id, 1), (world.asked_document, 1)]
+    assert world.dead.replay([world.question]) == 1
+    assert [item.ref for item in world.dead.listed()] == [world.document]
+    view = world.view(world.asked_document)
+    assert (view.status, view.revision, view.completed_at) == ("provisional", 1, None)
+    assert [entity.decided_by for entity in view.entities] == ["local"]
+    assert world.feed() == [(world.document.id, 1)], "no longer final"
+
+    assert world.due("classify") == [world.question.id]
+    claim = world.store.claim(world.question.id, lease_s=60, max_attempts=5)
+    assert claim is not None
+    assert claim.attempts == 1
+    world.store.end_question(claim, reason="llm-refused", error="HTTP 400 again")
+    assert world.due("aggregate") == [world.asked_document]
+    world.store.complete({world.asked_document: [FALLBACK]})
+    assert world.view(world.asked_document).revision == 2
+    assert world.feed() == [(world.document.id, 1), (world.asked_document, 2)]
+
+
+def test_a_replayed_document_is_recognised_again_with_all_its_attempts(world: World) -> None:
+    assert world.dead.replay([world.document]) == 1
+    view = world.view(world.document.id)
+    assert (view.status, view.reason, view.completed_at) == ("accepted", None, None)
+    assert world.due("recognise") == [world.document.id]
+    assert [stored.attempts for stored in world.store.texts([world.document.id])] == [0]
+
+
+def test_the_deadline_of_what_is_replayed_counts_from_then(world: World) -> None:
+    world.dead.replay([world.document, world.question])
+    swept = world.outbox.sweep(republish_after_s=60, deadline_s=60, document_deadline_s=60)
+    assert set(swept.values()) == {0}
+    assert world.outbox.sweep(republish_after_s=60, deadline_s=60, document_deadline_s=0)["overdue_documents"]
+
+
+def test_what_is_not_dead_cannot_be_replayed_or_dropped(world: World) -> None:
+    alive = [Ref("document", world.asked_document), Ref("question", world.question.id + 1)]
+    assert (world.dead.replay(alive), world.dead.drop(alive)) == (0, 0)
+    world.dead.replay([world.question])
+    assert (world.dead.replay([world.question]), world.dead.drop([world.question])) == (0, 0)
+    assert world.dead.show(world.question) is None
+
+
+def test_what_is_dropped_leaves_the_list_and_can_still_be_replayed_by_name(world: World) -> None:
+    assert world.dead.drop([world.document, world.question]) == 2
+    assert world.dead.drop([world.document, world.question]) == 0
+    assert world.dead.listed() == []
+    assert world.view(world.asked_document).status == "final"
+    assert world.dead.show(world.question) is not None
+    assert world.dead.replay([world.question]) == 1
+
+
+@pytest.mark.parametrize(
+    "written", ["", "question", "question:", "question:-1", "question:x", "q:1", "question:²"]
+)
+def test_only_names_are_read_as_names(written: str) -> None:
+    with pytest.raises(InputError, match="names nothing"):
+        Ref.parse(written)
+
+
+class TestCommands:
+    @pytest.fixture(autouse=True)
+    def _environment(self, world: World, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("LINKNER_POSTGRES_URL", database_url)
+
+    def run(self, *arguments: str) -> str:
+        result = CliRunner().invoke(app, ["dead", *arguments], catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def test_list(self, world: World) -> None:
+        table = self.run("list")
+        assert str(world.question) in table
+        assert "llm-refused" in table
+        lines = [json.loads(line) for line in self.run("list", "--json").splitlines()]
+        assert [line["name"] for line in lines] == [str(world.question), str(world.document)]
+
+    def test_show(self, world: World) -> None:
+        assert "last error: HTTP 400" in self.run("show", str(world.question))
+        assert json.loads(self.run("show", str(world.document), "--json"))["text"] == "\u0001"
+
+    @pytest.mark.parametrize(("arguments", "count"), [(["--all"], 2), (["--reason", "llm-refused"], 1)])
+    @pytest.mark.parametrize("command", ["replay", "drop"])
+    def test_many_at_once(self, world: World, command: str, arguments: list[str], count: int) -> None:
+        assert self.run(command, *arguments).startswith(f"{count} ")
+        assert len(world.dead.listed()) == 2 - count
+
+    def test_by_name(self, world: World) -> None:
+        assert self.run("replay", str(world.document), str(world.question)).startswith("2 ")
+        assert self.run("list") == "nothing is dead\n"
+
+    @pytest.mark.parametrize("arguments", [[], ["question:1", "--all"], ["--all", "--reason", "x"]])
+    def test_what_is_meant_must_be_said_one_way(self, arguments: list[str]) -> None:
+        with pytest.raises(InputError, match="not clear"):
+            self.run("drop", *arguments)
