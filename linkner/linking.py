@@ -3,8 +3,8 @@
 Each span is decided by itself, then overlaps are resolved.
 
 1. An answered span has the label that the LLM chose (`llm`); Non-entity removes it.
-2. A candidate without an answer keeps its local label, with the reason (`fallback`); a plausible span's local
-   label is Non-entity, so it gives nothing.
+2. A predicted entity without the answer that was asked for keeps its local label, with the reason
+   (`fallback`); a plausible span gives nothing then.
 3. Every other predicted entity stays as the local model labelled it (`local`).
 
 Of overlapping entities the LLM's come before the local model's: the LLM saw the span in context and called
@@ -37,10 +37,9 @@ def link(
     `answers` has the LLM's label (`OUTSIDE` for Non-entity) of each answered candidate, `unanswered` the
     reason of each one without answer. The order of the inputs does not matter.
     """
+    counted = (*entities, *(scored for scored in plausible if scored.span in answers))
     decided = [
-        (scored, entity)
-        for scored in (*entities, *plausible)
-        if (entity := _decide(scored, answers, unanswered)) is not None
+        (scored, entity) for scored in counted if (entity := _decide(scored, answers, unanswered)) is not None
     ]
     decided.sort(key=lambda pair: (pair[1].decided_by != "llm", _rank(pair[0], pair[0].entity_probability)))
     return _without_overlaps((entity.span, entity) for _, entity in decided)

@@ -109,8 +109,9 @@ class ScoredSpan:
 class Recognition:
     """The local model's result for one document.
 
-    `entities` are the predicted entities, non-overlapping, in text order. `plausible` are spans labelled
-    OUTSIDE whose entity probability is above the recogniser's floor, best first; they may overlap.
+    `entities` are the predicted entities, non-overlapping, in text order. `plausible` are other spans whose
+    entity probability is above the recogniser's floor, best first: spans labelled OUTSIDE, and those that
+    lost against a more probable entity. They may overlap.
     """
 
     entities: tuple[ScoredSpan, ...]

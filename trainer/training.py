@@ -22,7 +22,7 @@ from linkner.scoring import Scores
 from trainer.averaging import AveragedWeights
 from trainer.balancing import best_shift
 from trainer.datasets import Example, as_post, batches, examples, hide, tensors
-from trainer.evaluation import evaluate
+from trainer.evaluation.local import evaluate
 from trainer.recipe import Progress, Recipe
 
 _REPORT_EVERY = 10  # steps

@@ -16,7 +16,7 @@ from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Which OUTSIDE spans are reported: entity probability at least `floor`, at most `most` a document."""
+    """Which spans are reported beside entities: entity probability at least `floor`, `most` a document."""
 
     floor: float
     most: int
@@ -70,19 +70,21 @@ def select(
 
 
 def assemble(found: Iterable[tuple[int, ScoredSpan]], *, count: int, limits: Limits) -> list[Recognition]:
-    """The recognition of each of `count` sentences from what `select` found, in any order."""
+    """The recognition of each of `count` sentences from what `select` found, in any order.
+
+    A span with an entity's label that loses against one it overlaps is plausible: another boundary of a name.
+    """
     recognitions = [Recognition(entities=(), plausible=())] * count
     ordered = sorted(found, key=lambda item: item[0])
     for sentence, items in groupby(ordered, key=lambda item: item[0]):
         spans = [scored for _, scored in items]
+        entities = keep_non_overlapping(scored for scored in spans if scored.label != OUTSIDE)
+        kept = {scored.span for scored in entities}
         plausible = sorted(
-            (scored for scored in spans if scored.label == OUTSIDE),
+            (one for one in spans if one.span not in kept and one.entity_probability >= limits.floor),
             key=lambda scored: (-scored.entity_probability, scored.span),
         )
-        recognitions[sentence] = Recognition(
-            entities=keep_non_overlapping(scored for scored in spans if scored.label != OUTSIDE),
-            plausible=tuple(plausible[: limits.most]),
-        )
+        recognitions[sentence] = Recognition(entities=entities, plausible=tuple(plausible[: limits.most]))
     return recognitions
 
 

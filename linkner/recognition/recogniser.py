@@ -16,7 +16,7 @@ from linkner.recognition.decoding import Limits, assemble, owned_spans, select
 from linkner.recognition.encoder import load_tokeniser
 from linkner.recognition.features import Batch, Vectoriser, Window, by_token_budget
 from linkner.recognition.spanner import SpanNer
-from linkner.recognition.uncertainty import estimate
+from linkner.recognition.uncertainty import SAMPLING, Method, estimate
 from linkner.spans import Recognition, ScoredSpan
 from linkner.text import to_text, words
 
@@ -36,6 +36,11 @@ class Recogniser:
         vectoriser: for the model's encoder.
         device: where to run, `cpu` or `cuda`; CUDA where there is one by default.
         half: run the encoder in bfloat16; by default where the device computes in it.
+        uncertainty: how u is estimated, by default as the configuration says. Every method can read every
+            model, but for `evidential`, which needs one that was trained for it.
+
+    Raises:
+        ConfigurationError: the device is not there, or the model was not trained for `evidential`.
     """
 
     def __init__(
@@ -46,31 +51,45 @@ class Recogniser:
         *,
         device: str | None = None,
         half: bool | None = None,
+        uncertainty: Method | None = None,
     ) -> None:
-        self.config = config
+        self._activation = config.activation if config.uncertainty == "evidential" else None
+        if uncertainty == "evidential" and self._activation is None:
+            raise ConfigurationError(
+                f"{config.name} gives no evidence",
+                expected="a model trained with --uncertainty evidential",
+                got=f"one trained for {config.uncertainty}",
+            )
+        self.config = config if uncertainty is None else replace(config, uncertainty=uncertainty)
         self._device = resolve_device(device)
         self._half = computes_in_bfloat16(self._device) if half is None else half
-        sampling = config.uncertainty == "mc-dropout"
-        self._model = model.to(self._device).train(sampling)  # train: with dropout, and nothing else
+        self._model = model.to(self._device).train(self.config.uncertainty == "mc-dropout")
+        if self.config.uncertainty == "mc-dropout-head":  # train: with dropout, and nothing else
+            self._model.dropout.train()
+            self._model.head.train()
         self._vectoriser = vectoriser
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path | None = None, *, device: str | None = None, half: bool | None = None
+        cls,
+        path: str | Path | None = None,
+        *,
+        device: str | None = None,
+        half: bool | None = None,
+        uncertainty: Method | None = None,
     ) -> Recogniser:
         """The recogniser of a checkpoint folder, by default the one that comes with LinkNER.
 
         Raises:
             CheckpointError: the checkpoint cannot be read.
-            ConfigurationError: its encoder or the device is not there.
+            ConfigurationError: its encoder or the device is not there, or it gives no such uncertainty.
         """
         model, config, digest = checkpoint.load(Path(path) if path is not None else DEFAULT_CHECKPOINT)
         vectoriser = Vectoriser(
             load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
         )
-        return cls(
-            model, replace(config, name=f"{config.name}-{digest[:8]}"), vectoriser, device=device, half=half
-        )
+        named = replace(config, name=f"{config.name}-{digest[:8]}")
+        return cls(model, named, vectoriser, device=device, half=half, uncertainty=uncertainty)
 
     @property
     def name(self) -> str:
@@ -125,7 +144,7 @@ class Recogniser:
         batch = self._vectoriser.collate(windows).to(self._device)
         logits = torch.stack(list(self._passes(batch)))
         probabilities, uncertainty = estimate(
-            logits, method=self.config.uncertainty, activation=self.config.activation
+            logits, method=self.config.uncertainty, activation=self._activation
         )
         return select(
             probabilities,
@@ -138,14 +157,19 @@ class Recogniser:
 
     def _passes(self, batch: Batch) -> Iterator[Tensor]:
         """The logits of one pass, or of several with dropout, whose draws are the same for the same batch."""
-        if self.config.uncertainty != "mc-dropout":
+        if self.config.uncertainty not in SAMPLING:
             yield self._model(batch, half=self._half)
             return
         devices = [self._device] if self._device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(_DROPOUT_SEED)
+            whole = self.config.uncertainty == "mc-dropout"
+            words = None if whole else self._model.encode(batch, half=self._half)
             for _ in range(self.config.passes):
-                yield self._model(batch, half=self._half)
+                if words is None:
+                    yield self._model(batch, half=self._half)
+                else:
+                    yield self._model.classify(words, batch)
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

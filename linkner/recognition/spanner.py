@@ -81,13 +81,20 @@ class SpanNer(nn.Module):
 
     def forward(self, batch: Batch, *, half: bool = False) -> Tensor:
         """Logits [B, N, L, C] in fp32; `half` runs the encoder in bfloat16."""
+        return self.classify(self.encode(batch, half=half), batch)
+
+    def encode(self, batch: Batch, *, half: bool = False) -> Tensor:
+        """The words' vectors [B, N, d] in fp32; `half` runs the encoder in bfloat16."""
         shapes = _bits(batch.shapes)
         pieces = self.encoder.get_input_embeddings()(batch.tokens)
         pieces = pieces + self._spread(self.shape(shapes), batch.word_of_token)
         with torch.autocast(batch.tokens.device.type, dtype=torch.bfloat16, enabled=half):
             encoded = self.encoder(inputs_embeds=pieces, attention_mask=batch.attention).last_hidden_state
-        words = _word_means(encoded.float(), batch.word_of_token, batch.shapes.shape[1])
-        logits: Tensor = self.head(self.dropout(words), shapes)
+        return _word_means(encoded.float(), batch.word_of_token, batch.shapes.shape[1])
+
+    def classify(self, words: Tensor, batch: Batch) -> Tensor:
+        """Logits [B, N, L, C] of all spans from the words' vectors [B, N, d]."""
+        logits: Tensor = self.head(self.dropout(words), _bits(batch.shapes))
         return logits
 
     @staticmethod

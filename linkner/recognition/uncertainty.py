@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Method = Literal["confidence", "entropy", "mc-dropout", "evidential"]
-"""Least confidence, prediction entropy, Monte Carlo dropout, evidential."""
+Method = Literal["confidence", "entropy", "mc-dropout", "mc-dropout-head", "evidential"]
+"""Least confidence, prediction entropy, Monte Carlo dropout (the same, in the head alone: the encoder runs
+once), evidential."""
 
 Activation = Literal["exp", "softplus"]
 """What makes evidence, which is never negative, of logits."""
 
 METHODS: tuple[Method, ...] = get_args(Method)
+SAMPLING: tuple[Method, ...] = ("mc-dropout", "mc-dropout-head")
 ACTIVATIONS: tuple[Activation, ...] = get_args(Activation)
 
 _MAX_LOGIT = 10.0  # e^10 is evidence enough (u < 0.001), and its square still fits a float
@@ -50,14 +53,25 @@ def evidential(logits: Tensor, activation: Activation) -> tuple[Tensor, Tensor]:
     return alpha / strength[..., None], logits.shape[-1] / strength
 
 
-def estimate(logits: Tensor, *, method: Method, activation: Activation) -> tuple[Tensor, Tensor]:
+def largest(method: Method, *, classes: int) -> float:
+    """The largest u that the method can give for C `classes`."""
+    if method == "evidential":
+        return 1.0
+    return 1.0 - 1.0 / classes if method == "confidence" else math.log(classes)
+
+
+def estimate(logits: Tensor, *, method: Method, activation: Activation | None) -> tuple[Tensor, Tensor]:
     """Probabilities [..., C] and uncertainty [...] from the logits [M, ..., C] of M passes.
 
-    Every method but `mc-dropout` reads the first pass only.
+    Args:
+        logits: methods without sampling read the first pass only.
+        method: `evidential` needs an `activation`.
+        activation: what makes evidence of the logits, and of that the probabilities; None for a model that
+            was not trained for it, whose probabilities are the softmax of the logits.
     """
-    if method == "evidential":
+    if method == "evidential" and activation is not None:
         return evidential(logits[0], activation)
-    passes = logits.softmax(dim=-1)
-    if method == "mc-dropout":
+    passes = logits.softmax(dim=-1) if activation is None else evidential(logits, activation)[0]
+    if method in SAMPLING:
         return monte_carlo(passes)
     return passes[0], (least_confidence if method == "confidence" else entropy)(passes[0])

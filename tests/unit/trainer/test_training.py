@@ -12,7 +12,7 @@ from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.recogniser import Recogniser
 from linkner.spans import LabelledSpan, Span
 from tests.unit.trainer.tiny import recipe, sentences, tiny_config
-from trainer.evaluation import evaluate
+from trainer.evaluation.local import evaluate
 from trainer.recipe import Progress, Recipe
 from trainer.training import Place, train_model
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from linkner.errors import ConfigurationError
-from workers.cli.model.options import Device
+from workers.cli.model.options import Device, Uncertainty
 
 
 class Loss(StrEnum):
@@ -17,15 +17,6 @@ class Loss(StrEnum):
 
     E_NER = "e-ner"
     CROSS_ENTROPY = "cross-entropy"
-
-
-class Uncertainty(StrEnum):
-    """Names of the uncertainty estimates."""
-
-    EVIDENTIAL = "evidential"
-    CONFIDENCE = "confidence"
-    ENTROPY = "entropy"
-    MC_DROPOUT = "mc-dropout"
 
 
 class Activation(StrEnum):

@@ -85,3 +85,14 @@ def test_overlapping_entities_are_decoded_and_sentences_without_spans_are_empty(
         [Span(1, 3)],
     ]
     assert recognitions[1] == Recognition((), ())
+
+
+def test_an_entity_that_loses_against_one_it_overlaps_is_plausible_from_the_floor_on() -> None:
+    def entity(start: int, end: int, probability: float) -> ScoredSpan:
+        scores = {"O": 1 - probability, "person": probability}
+        return ScoredSpan(Span(start, end), "person", probability, 0.1, scores)
+
+    found = [(0, entity(0, 2, 0.9)), (0, entity(1, 3, 0.7)), (0, entity(1, 2, 0.6))]
+    (recognition,) = assemble(found, count=1, limits=Limits(floor=0.65, most=3))
+    assert [scored.span for scored in recognition.entities] == [Span(0, 2)]
+    assert [scored.span for scored in recognition.plausible] == [Span(1, 3)]
