@@ -49,25 +49,16 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The candidates of one sentence, in word offsets."""
+    """A sentence and its candidates, in word offsets."""
 
-    words: Sequence[str]
+    sentence: Sentence
     candidates: tuple[Span, ...]
-
-    @property
-    def text(self) -> str:
-        """The sentence as a post."""
-        return " ".join(self.words)
-
-    def in_text(self, span: Span) -> Span:
-        """The code points of `text` that a span of words covers."""
-        before = " ".join(self.words[: span.start])
-        start = len(before) + 1 if span.start else 0
-        return Span(start, start + len(" ".join(self.words[span.start : span.end])))
 
     def prompts(self, label_set: LabelSet) -> list[Prompt]:
         """The question about each candidate, in order."""
-        return [ask_about(self.text, self.in_text(span), label_set) for span in self.candidates]
+        return [
+            ask_about(self.sentence.text, self.sentence.to_text(span), label_set) for span in self.candidates
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +133,7 @@ def link_all(recognised: Recognised, *, detector: Detector, judge: Judge, protoc
         for sentence, recognition in recognised
     ]
     asked = {
-        index: Asked(sentence.words, tuple(scored.span for scored in candidates))
+        index: Asked(sentence, tuple(scored.span for scored in candidates))
         for index, (sentence, candidates) in enumerate(zip(recognised.sentences, found, strict=True))
         if candidates
     }

@@ -10,7 +10,6 @@ from sklearn.metrics import roc_auc_score
 
 from linkner.conll import Sentence
 from linkner.scoring import Score
-from linkner.spans import Span
 from trainer.evaluation.local import Recognised
 
 BINS = 10
@@ -157,12 +156,7 @@ def by_uncertainty(recognised: Recognised, *, width: float = 0.1, top: float = 1
 
 def surfaces(sentences: Iterable[Sentence]) -> set[str]:
     """The surface forms of all entities, words joined by a space, case as it is."""
-    return {surface(sentence, entity.span) for sentence in sentences for entity in sentence.entities}
-
-
-def surface(sentence: Sentence, span: Span) -> str:
-    """The words of a span, joined by a space."""
-    return " ".join(sentence.words[span.start : span.end])
+    return {sentence.surface(entity.span) for sentence in sentences for entity in sentence.entities}
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +174,7 @@ def unseen(recognised: Recognised, *, seen: Collection[str]) -> Unseen:
         predicted = {(scored.span, scored.label) for scored in recognition.entities}
         for entity in sentence.entities:
             total += 1
-            if surface(sentence, entity.span) not in seen:
+            if sentence.surface(entity.span) not in seen:
                 gold += 1
                 found += (entity.span, entity.label) in predicted
     return Unseen(rate=gold / total if total else 0.0, recall=found / gold if gold else 0.0)
