@@ -86,7 +86,7 @@ def evaluate(
     from trainer.evaluation import metrics, report
     from trainer.evaluation.linked import link_all
     from trainer.evaluation.reliability_plot import draw_reliability
-    from workers.cli.scores import print_reports
+    from workers.cli.model.tables import print_reports
 
     paths = [*(data or []), *(more or [])]
     if not paths:
