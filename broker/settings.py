@@ -35,6 +35,9 @@ class Settings(BaseSettings):
     threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
     epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
     max_questions: int = Field(8, ge=0, description="Most questions asked about one document")
+    cache_max_age_s: float = Field(
+        30 * 86_400.0, ge=0, description="Age up to which an answer serves equal questions; 0 asks each anew"
+    )
     max_attempts: int = Field(5, gt=0, description="Attempts after which a question or a document ends")
 
     # Delivery

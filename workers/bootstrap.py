@@ -126,6 +126,8 @@ def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
         lease_s=settings.lease_s,
         max_attempts=settings.max_attempts,
         max_wait_s=settings.llm_max_wait_s,
+        model=settings.llm_model,
+        cache_max_age_s=settings.cache_max_age_s,
     )
 
 

@@ -89,7 +89,8 @@ class ClaimedQuestion:
 class Answer:
     """The LLM's answer to one question: a label (`OUTSIDE` for Non-entity) for each candidate.
 
-    `replayed` is true where the reply was recorded earlier and not made by an LLM for this call.
+    `replayed` is true where the reply was recorded earlier and not made by an LLM for this call; `cached`
+    where it is the answer to an equal question, which cost nothing again.
     """
 
     labels: Mapping[Span, str]
@@ -99,6 +100,26 @@ class Answer:
     prompt_tokens: int
     completion_tokens: int
     replayed: bool
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CachedAnswer:
+    """An answer as all questions of one `key` share it: a label for each candidate, in text order.
+
+    Keys are those of `linkner.repeats.question_key`.
+    """
+
+    key: bytes
+    labels: tuple[str, ...]
+    model: str
+    prompt_version: str
+    raw: str
+    replayed: bool
+
+
+Recalled = CachedAnswer | Literal["ask", "put-off", "stale"]
+"""What the answer cache says to a claimed question: see `Store.recall`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +163,7 @@ class EntityView:
     llm_model: str | None
     prompt_version: str | None
     replayed: bool
+    cached: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +202,8 @@ class Counts:
 
     documents by state (accepted, recognised, classified, complete); questions by state (pending, claimed,
     answered, dead); ended-without-answer questions by reason; entities of complete documents by decided_by;
-    `replayed` answers; `oldest_unfinished_s`: age of the oldest unfinished document.
+    `replayed` answers and `cached` ones (from the answer cache); `oldest_unfinished_s`: age of the oldest
+    unfinished document.
     """
 
     documents: Mapping[str, int]
@@ -188,7 +211,29 @@ class Counts:
     dead_reasons: Mapping[str, int]
     decided_by: Mapping[str, int]
     replayed: int
+    cached: int
     oldest_unfinished_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """One look at the answer cache.
+
+    `answers` kept and `promised` (being asked for) are rows of it, `oldest_s` is the oldest answer's age and
+    `bytes` its size. Of all `answered` questions, `from_cache` were answered from it.
+    """
+
+    answers: int
+    promised: int
+    oldest_s: float
+    bytes: int
+    answered: int
+    from_cache: int
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of answered questions that cost no call, in [0, 1]."""
+        return self.from_cache / self.answered if self.answered else 0.0
 
 
 class Reader(Protocol):
@@ -205,6 +250,9 @@ class Reader(Protocol):
         """
 
     def counts(self) -> Counts: ...
+
+    def cache(self) -> CacheCounts:
+        """The answer cache as it is now. Reads whole tables, as `counts` does."""
 
     def unfinished(self) -> int:
         """Accepted documents that are not complete; cheap enough to ask before each request."""
@@ -243,8 +291,21 @@ class Store(Protocol):
     def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
         """Take a question, or None where it has ended, is held, or has just been ended as poison."""
 
-    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
-        """Write the answer; False where the fence is stale and nothing was written."""
+    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+        """The answer to the questions of this key, where one younger than `max_age_s` is known.
+
+        `ask`: none is, and this claim has now promised to get it before its lease ends. `put-off`: another
+        claim has; the question was given back, and comes when the answer does or that lease ends, without
+        counting as an attempt. `stale`: the claim is no longer held.
+        """
+
+    def record_answer(
+        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+    ) -> bool:
+        """Write the answer; False where the fence is stale and nothing was written.
+
+        `keep` is kept for questions of the same key; those that were put off become due.
+        """
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         """Give a question back, to be published again after the delay.
@@ -254,6 +315,9 @@ class Store(Protocol):
 
     def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
         """End a question without an answer; False where the fence is stale."""
+
+    def purge_cache(self, *, older_than_s: float) -> int:
+        """Forget the cache's answers from before that, and promises that ended without one; how many."""
 
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         """Those documents whose questions have all ended and which are not complete yet."""

@@ -81,7 +81,9 @@ def recognised(
     )
 
 
-def answer(labels: Mapping[Span, str], *, raw: str = "person", replayed: bool = False) -> Answer:
+def answer(
+    labels: Mapping[Span, str], *, raw: str = "person", replayed: bool = False, cached: bool = False
+) -> Answer:
     return Answer(
         labels=labels,
         model="llm-1",
@@ -90,6 +92,7 @@ def answer(labels: Mapping[Span, str], *, raw: str = "person", replayed: bool = 
         prompt_tokens=30,
         completion_tokens=2,
         replayed=replayed,
+        cached=cached,
     )
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
-from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised, Stage
+from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
@@ -23,6 +23,7 @@ from workers.store.repository import PostgresStore
 SPANS = (Span(0, 4), Span(8, 12))
 STEPS = 400
 LATER_S = 3600.0
+KEYS = (b"one", b"two")
 
 
 def scored(span: Span) -> ScoredSpan:
@@ -48,7 +49,8 @@ class Walk:
             self.recognise: 4,
             self.begin: 2,
             self.refuse: 0.2,
-            self.claim: 10,
+            self.claim: 8,
+            self.recall: 8,
             self.answer: 2,
             self.end: 1,
             self.release: 4,
@@ -56,6 +58,7 @@ class Walk:
             self.sweep: 1,
             self.aggregate: 1,
             self.replay: 1,
+            self.purge: 0.5,
         }
 
     def step(self) -> str:
@@ -120,8 +123,28 @@ class Walk:
     def answer(self) -> None:
         if claim := self._claim():
             labels = dict.fromkeys(claim.candidates, self.random.choice(["person", "location", "O"]))
-            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed=self.random.random() < 0.5)
-            assert self.fake.record_answer(claim, answer) == self.store.record_answer(claim, answer)
+            replayed, cached = self.random.random() < 0.5, self.random.random() < 0.5
+            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed=replayed, cached=cached)
+            key = self.random.choice([*KEYS, None])
+            keep = (
+                None
+                if key is None
+                else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed)
+            )
+            fake = self.fake.record_answer(claim, answer, keep=keep)
+            assert fake == self.store.record_answer(claim, answer, keep=keep)
+
+    def recall(self) -> None:
+        self.claim()
+        if claim := self._claim():
+            key, max_age_s = self.random.choice(KEYS), self.random.choice([LATER_S] * 3 + [0.0])
+            fake = self.fake.recall(claim, key, max_age_s=max_age_s)
+            assert fake == self.store.recall(claim, key, max_age_s=max_age_s)
+
+    def purge(self) -> None:
+        older_than_s = self._delay_s()
+        fake = self.fake.purge_cache(older_than_s=older_than_s)
+        assert fake == self.store.purge_cache(older_than_s=older_than_s)
 
     def end(self) -> None:
         if claim := self._claim():
@@ -178,6 +201,8 @@ class Walk:
         assert len(set(real_feed)) == len(real_feed)
         fake, real = self.fake.counts(), self.reader.counts()
         assert replace(fake, oldest_unfinished_s=0.0) == replace(real, oldest_unfinished_s=0.0)
+        sizes = {"oldest_s": 0.0, "bytes": 0}
+        assert replace(self.fake.cache(), **sizes) == replace(self.reader.cache(), **sizes)
         for fake_id, real_id in self.ids.items():
             fake_view, real_view = self.fake.document(fake_id), self.reader.document(real_id)
             clocks = {"document_id": 0, "accepted_at": None, "completed_at": None}

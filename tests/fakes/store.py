@@ -15,6 +15,8 @@ from workers.ports import (
     DEADLINE,
     Accepted,
     Answer,
+    CacheCounts,
+    CachedAnswer,
     ClaimedQuestion,
     Clock,
     Counts,
@@ -23,6 +25,7 @@ from workers.ports import (
     FeedItem,
     Joinable,
     NewDocument,
+    Recalled,
     Recognised,
     Sender,
     Stage,
@@ -74,10 +77,21 @@ class _Question:
     reason: str | None = None
     last_error: str | None = None
     answer: Answer | None = None
+    awaits: bytes | None = None
 
     @property
     def is_open(self) -> bool:
         return self.state in {"pending", "claimed"}
+
+
+@dataclass
+class _Cached:
+    """A row of the answer cache: a promise by a question, then with its answer."""
+
+    question: _Question
+    promised_until: float
+    answered_at: float | None = None
+    answer: CachedAnswer | None = None
 
 
 class FakeStore:
@@ -88,6 +102,7 @@ class FakeStore:
         self._documents: dict[int, _Document] = {}
         self._questions: dict[int, _Question] = {}
         self._feed: list[tuple[int, int]] = []
+        self._cache: dict[bytes, _Cached] = {}
         self._news = True
 
     # Store
@@ -174,13 +189,39 @@ class FakeStore:
             return question.lease_until <= self._now
         return question.state == "pending" and question.not_before <= self._now
 
-    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
+    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+        known, question = self._cache.get(key), self._held(claim)
+        oldest = self._now - max_age_s
+        if known is not None and known.answer is not None and known.answered_at > oldest:
+            return known.answer
+        if question is None:
+            return "stale"
+        if known is None or known.answer is not None or known.promised_until <= self._now:
+            known = self._cache[key] = _Cached(question, question.lease_until)
+        if known.question is question:
+            known.promised_until = question.lease_until
+            return "ask"
+        self.release(claim, delay_s=known.promised_until - self._now, error=None)
+        question.awaits = key
+        return "put-off"
+
+    def record_answer(
+        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+    ) -> bool:
         question = self._held(claim)
         if question is None:
             return False
         question.answer = answer
         self._end(question, state="answered")
+        if keep is not None:
+            self._cache[keep.key] = _Cached(question, self._now, self._now, keep)
+            self._wake(keep.key)
         return True
+
+    def _wake(self, key: bytes) -> None:
+        for question in self._questions.values():
+            if question.state == "pending" and question.awaits == key:
+                question.not_before, question.awaits, self._news = self._now, None, True
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         question = self._held(claim)
@@ -198,6 +239,17 @@ class FakeStore:
         question.last_error = error
         self._end(question, state="dead", reason=reason)
         return True
+
+    def purge_cache(self, *, older_than_s: float) -> int:
+        oldest = self._now - older_than_s
+        purged = [
+            key
+            for key, known in self._cache.items()
+            if (known.promised_until <= self._now if known.answer is None else known.answered_at <= oldest)
+        ]
+        for key in purged:
+            del self._cache[key]
+        return len(purged)
 
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         return [self._joinable(document) for document in self._in_state("classified", document_ids)]
@@ -331,7 +383,22 @@ class FakeStore:
             dead_reasons=Counter(question.reason for question in questions if question.state == "dead"),
             decided_by=Counter(entity.decided_by for document in documents for entity in document.entities),
             replayed=sum(question.answer.replayed for question in questions if question.answer),
+            cached=sum(question.answer.cached for question in questions if question.answer),
             oldest_unfinished_s=self._now - min(unfinished, default=self._now),
+        )
+
+    def cache(self) -> CacheCounts:
+        answered = [known for known in self._cache.values() if known.answer is not None]
+        answers = [question.answer for question in self._questions.values() if question.answer]
+        return CacheCounts(
+            answers=len(answered),
+            promised=sum(
+                known.answer is None and known.promised_until > self._now for known in self._cache.values()
+            ),
+            oldest_s=self._now - min((known.answered_at for known in answered), default=self._now),
+            bytes=0,
+            answered=len(answers),
+            from_cache=sum(answer.cached for answer in answers),
         )
 
     def unfinished(self) -> int:
@@ -423,6 +490,7 @@ class FakeStore:
             llm_model=answer.model if answer else None,
             prompt_version=answer.prompt_version if answer else None,
             replayed=answer.replayed if answer else False,
+            cached=answer.cached if answer else False,
         )
 
 

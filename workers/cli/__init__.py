@@ -7,6 +7,7 @@ import sys
 import typer
 
 from linkner.errors import LinknerError
+from workers.cli.cache import register as add_cache
 from workers.cli.dead import register as add_dead
 from workers.cli.demo import register as add_demo
 from workers.cli.documents import register as add_documents
@@ -23,7 +24,16 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     add_completion=False,
 )
-for add_commands in (add_demo, add_up, add_documents, add_model, add_dead, add_simulate, add_roles):
+for add_commands in (
+    add_demo,
+    add_up,
+    add_documents,
+    add_model,
+    add_dead,
+    add_cache,
+    add_simulate,
+    add_roles,
+):
     add_commands(app)
 
 

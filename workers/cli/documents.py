@@ -148,6 +148,7 @@ def _status_table(found: dict[str, Any]) -> Table:
             table.add_row(name, state, f"{count:,}")
         table.add_section()
     table.add_row("answers replayed", "", f"{found['replayed']:,}")
+    table.add_row("answers from the cache", "", f"{found['cached']:,}")
     table.add_row("oldest unfinished", "", f"{found['oldest_unfinished_s']:,.0f} s")
     return table
 

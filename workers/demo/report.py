@@ -50,6 +50,7 @@ def _decisions(document: dict[str, Any]) -> Text:
         by = entity["decided_by"]
         note = f"{by}: {entity['reason']}" if entity["reason"] else by
         note += ", replayed" if entity["replayed"] else ""
+        note += ", cached" if entity["cached"] else ""
         lines.append(
             Text.assemble(f"{entity['text']}: ", (entity["label"], "bold"), (f" ({note})", _COLOURS[by]))
         )

@@ -63,6 +63,7 @@ class StateCollector(Collector):
         )
         yield _by_label("linkner_entities", "Final entities.", "decided_by", counts.decided_by)
         yield _gauge("linkner_answers_replayed", "Answers recorded earlier.", counts.replayed)
+        yield _gauge("linkner_answers_cached", "Answers from the answer cache.", counts.cached)
         yield _gauge(
             "linkner_oldest_unfinished_seconds", "Age of the oldest document.", counts.oldest_unfinished_s
         )

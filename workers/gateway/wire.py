@@ -77,6 +77,7 @@ class Status:
     dead_reasons: Mapping[str, int]
     decided_by: Mapping[str, int]
     replayed: int
+    cached: int
     oldest_unfinished_s: float
     queues: Mapping[str, int]
     broker: str

@@ -1,4 +1,4 @@
-"""Classification of one question: claim → limiter → LLM → answer, each step safe to repeat."""
+"""Classification of one question: claim → answer cache → limiter → LLM → answer, each safe to repeat."""
 
 from __future__ import annotations
 
@@ -6,17 +6,29 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from linkner.classification import ask_about, parse_answer
+from linkner.classification import Prompt, ask_about, parse_answer
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, ClaimedQuestion, Clock, Limiter, Llm, Reply, Store
+from workers.handlers.sharing import SharedQuestion
+from workers.ports import (
+    ATTEMPTS_EXHAUSTED,
+    Answer,
+    CachedAnswer,
+    ClaimedQuestion,
+    Clock,
+    Limiter,
+    Llm,
+    Recalled,
+    Reply,
+    Store,
+)
 
 log = logging.getLogger("linkner.classify")
 
 LLM_REFUSED = "llm-refused"
 UNREADABLE = "unreadable-answer"
 
-Outcome = Literal["answered", "released", "ended", "skipped", "stale"]
+Outcome = Literal["answered", "released", "put-off", "ended", "skipped", "stale"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +37,9 @@ class ClassifyQuestion:
 
     The lease must outlast the limiter's wait and the call's deadline together: an answer that comes after
     its lease ended may find a newer fence and is then dropped.
+
+    A question equal to one answered within `cache_max_age_s` takes that answer, and one equal to a question
+    that is being asked is put off until it is answered; 0 asks each anew. `model` is the LLM's name in keys.
     """
 
     store: Store
@@ -35,12 +50,22 @@ class ClassifyQuestion:
     lease_s: float
     max_attempts: int
     max_wait_s: float
+    model: str
+    cache_max_age_s: float
 
     def __call__(self, question_id: int) -> Outcome:
         """Ask the question if it is free and the limit allows; what became of it."""
         claim = self.store.claim(question_id, lease_s=self.lease_s, max_attempts=self.max_attempts)
         if claim is None:
             return "skipped"
+        (candidate,) = claim.candidates
+        prompt = ask_about(claim.text, candidate, self.label_set)
+        question = SharedQuestion.of(claim, prompt, model=self.model)
+        known = self._recall(question)
+        if isinstance(known, CachedAnswer):
+            return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
+        if known != "ask":
+            return known
         try:
             wait_s = self._wait_for_permit()
         except UnavailableError:
@@ -48,7 +73,12 @@ class ClassifyQuestion:
             raise
         if wait_s > 0:
             return self._release(claim, delay_s=wait_s, error=None)
-        return self._ask(claim)
+        return self._ask(question, prompt)
+
+    def _recall(self, question: SharedQuestion) -> Recalled:
+        if not self.cache_max_age_s:
+            return "ask"
+        return self.store.recall(question.claim, question.key, max_age_s=self.cache_max_age_s)
 
     def _wait_for_permit(self) -> float:
         """0.0 once a permit is taken, else the wait (s) that is too long for this slot."""
@@ -59,9 +89,8 @@ class ClassifyQuestion:
             self.clock.sleep(wait_s)
         return 0.0
 
-    def _ask(self, claim: ClaimedQuestion) -> Outcome:
-        (candidate,) = claim.candidates
-        prompt = ask_about(claim.text, candidate, self.label_set)
+    def _ask(self, question: SharedQuestion, prompt: Prompt) -> Outcome:
+        claim = question.claim
         try:
             reply = self.llm.ask(prompt)
         except RejectedError as error:
@@ -72,7 +101,7 @@ class ClassifyQuestion:
         if label is None:
             return self._unreadable(claim, reply)
         answer = Answer(
-            labels={candidate: label},
+            labels=dict.fromkeys(claim.candidates, label),
             model=reply.model,
             prompt_version=prompt.version,
             raw=reply.text,
@@ -80,7 +109,8 @@ class ClassifyQuestion:
             completion_tokens=reply.completion_tokens,
             replayed=reply.replayed,
         )
-        return "answered" if self.store.record_answer(claim, answer) else "stale"
+        keep = question.share(answer) if self.cache_max_age_s else None
+        return "answered" if self.store.record_answer(claim, answer, keep=keep) else "stale"
 
     def _later(self, claim: ClaimedQuestion, error: UnavailableError) -> Outcome:
         """A service that says when to come back has refused nothing: that is not counted as an attempt."""

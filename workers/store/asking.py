@@ -10,11 +10,9 @@ from __future__ import annotations
 from sqlalchemy import Connection, Row, TextClause, text
 
 from linkner.spans import Span
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, ClaimedQuestion
-from workers.store.sql import columns, notify, storable, storable_error
-
-_RAW_CHARS = 4_000
-_NAME_CHARS = 200
+from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, ClaimedQuestion
+from workers.store import answer_cache
+from workers.store.sql import NAME_CHARS, RAW_CHARS, columns, notify, storable, storable_error
 
 _CLAIMABLE = "(state = 'pending' AND not_before <= now() OR state = 'claimed' AND lease_until <= now())"
 _HELD = "id = :question_id AND fence = :fence AND state = 'claimed'"
@@ -52,10 +50,10 @@ ANSWER = text(f"""
 _INSERT_ANSWERS = text("""
     INSERT INTO answers (
         question_id, start, "end", document_id, label, model, prompt_version, raw,
-        prompt_tokens, completion_tokens, replayed
+        prompt_tokens, completion_tokens, replayed, cached
     )
     SELECT spans.question_id, spans.start, spans."end", spans.document_id, new.label, :model, :prompt_version,
-        :raw, :prompt_tokens, :completion_tokens, :replayed
+        :raw, :prompt_tokens, :completion_tokens, :replayed, :cached
     FROM unnest(CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]))
         AS new (start, "end", label)
     JOIN spans USING (start, "end")
@@ -110,7 +108,13 @@ def _claimed(row: Row[tuple[object, ...]]) -> ClaimedQuestion:
     )
 
 
-def record_answer(connection: Connection, claim: ClaimedQuestion, answer: Answer) -> bool:
+def record_answer(
+    connection: Connection,
+    claim: ClaimedQuestion,
+    answer: Answer,
+    *,
+    keep: CachedAnswer | None = None,
+) -> bool:
     """See `Store.record_answer`. Labels of spans that the question did not ask about are left out."""
     if not _end(connection, claim.document_id, ANSWER, _held(claim)):
         return False
@@ -120,14 +124,17 @@ def record_answer(connection: Connection, claim: ClaimedQuestion, answer: Answer
         {
             **columns(labels, "start", "end", "label"),
             "question_id": claim.question_id,
-            "model": storable(answer.model, limit=_NAME_CHARS),
+            "model": storable(answer.model, limit=NAME_CHARS),
             "prompt_version": answer.prompt_version,
-            "raw": storable(answer.raw, limit=_RAW_CHARS),
+            "raw": storable(answer.raw, limit=RAW_CHARS),
             "prompt_tokens": answer.prompt_tokens,
             "completion_tokens": answer.completion_tokens,
             "replayed": answer.replayed,
+            "cached": answer.cached,
         },
     )
+    if keep is not None:
+        answer_cache.keep(connection, claim, keep)
     return True
 
 

@@ -50,12 +50,13 @@ _LOCK_OVERDUE = text("""
 _INSERT_ENTITIES = text("""
     INSERT INTO entities (
         document_id, start, "end", label, text, decided_by, reason, probability, uncertainty,
-        llm_model, prompt_version, replayed, revision
+        llm_model, prompt_version, replayed, cached, revision
     )
     SELECT new.document_id, new.start, new."end", new.label,
         substring(documents.text FROM new.start + 1 FOR new."end" - new.start),
         new.decided_by, new.reason, new.probability, new.uncertainty,
-        answers.model, answers.prompt_version, coalesce(answers.replayed, false), documents.revision + 1
+        answers.model, answers.prompt_version, coalesce(answers.replayed, false),
+        coalesce(answers.cached, false), documents.revision + 1
     FROM unnest(
         CAST(:document_id AS bigint[]), CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]),
         CAST(:decided_by AS text[]), CAST(:reason AS text[]), CAST(:probability AS float8[]),

@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import ProgrammingError
 
 from linkner.errors import UnavailableError
-from workers.ports import Counts, DocumentView, EntityView, FeedItem
+from workers.ports import CacheCounts, Counts, DocumentView, EntityView, FeedItem
+from workers.store import answer_cache
 from workers.store.database import in_transaction, newest_revision
 
 _MOST_UNFINISHED = 1_000_000
@@ -34,12 +35,12 @@ _FEED = text(f"""
 # Until a document is complete its entities are those that the local model predicted.
 _ENTITIES = text("""
     SELECT document_id, start, "end", text, label, decided_by, reason, probability, uncertainty,
-        llm_model, prompt_version, replayed
+        llm_model, prompt_version, replayed, cached
     FROM entities WHERE document_id = ANY(CAST(:final AS bigint[]))
     UNION ALL
     SELECT spans.document_id, spans.start, spans."end",
         substring(documents.text FROM spans.start + 1 FOR spans."end" - spans.start),
-        spans.label, 'local', NULL, spans.probability, spans.uncertainty, NULL, NULL, false
+        spans.label, 'local', NULL, spans.probability, spans.uncertainty, NULL, NULL, false, false
     FROM spans JOIN documents ON documents.id = spans.document_id
     WHERE spans.document_id = ANY(CAST(:provisional AS bigint[])) AND spans.role = 'entity'
     ORDER BY document_id, start
@@ -56,6 +57,7 @@ _DEAD_REASONS = text("""
 """)
 _DECIDED_BY = text("SELECT decided_by AS name, count(*) AS n FROM entities GROUP BY decided_by")
 _REPLAYED = text("SELECT count(DISTINCT question_id) FROM answers WHERE replayed")
+_CACHED = text("SELECT count(DISTINCT question_id) FROM answers WHERE cached")
 _OLDEST_UNFINISHED_S = text("""
     SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8
     FROM documents WHERE state <> 'complete'
@@ -100,6 +102,10 @@ class PostgresReader:
     def counts(self) -> Counts:
         """See the port. Reads whole tables: for people, not for every request."""
         return in_transaction(self._engine, _counts)
+
+    def cache(self) -> CacheCounts:
+        """See the port."""
+        return in_transaction(self._engine, answer_cache.counts)
 
     def unfinished(self) -> int:
         """See the port; counted up to a million."""
@@ -180,6 +186,7 @@ def _entity(row: Row[tuple[object, ...]], *, model: str) -> EntityView:
         llm_model=row.llm_model,
         prompt_version=row.prompt_version,
         replayed=row.replayed,
+        cached=row.cached,
     )
 
 
@@ -193,5 +200,6 @@ def _counts(connection: Connection) -> Counts:
         dead_reasons=by_name(_DEAD_REASONS),
         decided_by=by_name(_DECIDED_BY),
         replayed=connection.execute(_REPLAYED).scalar_one(),
+        cached=connection.execute(_CACHED).scalar_one(),
         oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),
     )

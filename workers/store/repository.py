@@ -7,8 +7,18 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Engine
 
 from linkner.spans import Entity
-from workers.ports import Accepted, Answer, ClaimedQuestion, Joinable, NewDocument, Recognised, StoredText
-from workers.store import accepting, asking, finishing, recognising
+from workers.ports import (
+    Accepted,
+    Answer,
+    CachedAnswer,
+    ClaimedQuestion,
+    Joinable,
+    NewDocument,
+    Recalled,
+    Recognised,
+    StoredText,
+)
+from workers.store import accepting, answer_cache, asking, finishing, recognising
 from workers.store.database import in_transaction
 
 
@@ -47,14 +57,22 @@ class PostgresStore:
             self._engine, asking.claim, question_id, lease_s=lease_s, max_attempts=max_attempts
         )
 
-    def record_answer(self, claim: ClaimedQuestion, answer: Answer) -> bool:
-        return in_transaction(self._engine, asking.record_answer, claim, answer)
+    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+        return in_transaction(self._engine, answer_cache.recall, claim, key, max_age_s=max_age_s)
+
+    def record_answer(
+        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+    ) -> bool:
+        return in_transaction(self._engine, asking.record_answer, claim, answer, keep=keep)
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         return in_transaction(self._engine, asking.release, claim, delay_s=delay_s, error=error)
 
     def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
         return in_transaction(self._engine, asking.end_question, claim, reason=reason, error=error)
+
+    def purge_cache(self, *, older_than_s: float) -> int:
+        return in_transaction(self._engine, answer_cache.purge, older_than_s=older_than_s)
 
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         return in_transaction(self._engine, finishing.joinable, document_ids)

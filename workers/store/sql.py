@@ -13,6 +13,12 @@ from workers.ports import Stage
 CHANNEL = "linkner"
 """The channel of LISTEN and NOTIFY; its payloads are stages with new due rows."""
 
+NAME_CHARS = 200
+"""What is kept of the name of a model."""
+
+RAW_CHARS = 4_000
+"""What is kept of a reply."""
+
 _NOTIFY = text("SELECT pg_notify(:channel, stage) FROM unnest(CAST(:stages AS text[])) AS stage")
 
 

@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -19,6 +21,7 @@ from sqlalchemy import (
     ForeignKey,
     Identity,
     Index,
+    LargeBinary,
     MetaData,
     Text,
     UniqueConstraint,
@@ -58,6 +61,10 @@ def _time(*, nullable: bool = False) -> Any:
 
 def _text(*, nullable: bool = False) -> Any:
     return Field(default=None, sa_column=Column(Text, nullable=nullable))
+
+
+def _false() -> Any:
+    return Field(sa_column=Column(Boolean, nullable=False, server_default=sql("false")))
 
 
 def _one_of(column: str, *values: str) -> CheckConstraint:
@@ -139,6 +146,9 @@ class QuestionRow(Table, table=True):
         ),
         Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
         Index("questions_leased", "lease_until", postgresql_where=sql("state = 'claimed'")),
+        Index(
+            "questions_awaiting", "awaits", postgresql_where=sql("awaits IS NOT NULL AND state = 'pending'")
+        ),
         Index("questions_open", "document_id", postgresql_where=sql("state IN ('pending', 'claimed')")),
         Index(
             "questions_dead",
@@ -155,6 +165,7 @@ class QuestionRow(Table, table=True):
     not_before: datetime = _time()
     lease_until: datetime | None = _time(nullable=True)
     published_at: datetime | None = _time(nullable=True)
+    awaits: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     reason: str | None = _text(nullable=True)
     last_error: str | None = _text(nullable=True)
     created_at: datetime = _time()
@@ -199,6 +210,23 @@ class AnswerRow(Table, table=True):
     completion_tokens: int
     replayed: bool
     answered_at: datetime = _time()
+    cached: bool = _false()
+
+
+class CachedAnswerRow(Table, table=True):
+    """What equal questions share: a promise to ask (until `promised_until`), then the answer."""
+
+    __tablename__ = "cached_answers"
+
+    key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
+    question_id: int = _reference("questions")
+    promised_until: datetime = _time()
+    answered_at: datetime | None = _time(nullable=True)
+    labels: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text), nullable=True))
+    model: str | None = _text(nullable=True)
+    prompt_version: str | None = _text(nullable=True)
+    raw: str | None = _text(nullable=True)
+    replayed: bool | None
 
 
 class EntityRow(Table, table=True):
@@ -220,6 +248,7 @@ class EntityRow(Table, table=True):
     prompt_version: str | None = _text(nullable=True)
     replayed: bool
     revision: int
+    cached: bool = _false()
 
 
 class FeedRow(Table, table=True):

@@ -33,17 +33,13 @@ class Waits:
 class Scene:
     """One document with one question about "Zork", locally a product with probability 0.6."""
 
-    def __init__(self, *, reply: str = "group", limiter: Waits | None = None) -> None:
+    def __init__(
+        self, *, reply: str = "group", limiter: Waits | None = None, cache_max_age_s: float = 3600.0
+    ) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.llm = FakeLlm(answer=lambda prompt: reply)
-        (accepted,) = self.store.accept([NewDocument("test", "1", TEXT)])
-        self.document_id = accepted.document_id
-        scored = ScoredSpan(SPAN, "product", 0.6, 0.4, {OUTSIDE: 0.4, "product": 0.6})
-        self.store.record_recognised(
-            [Recognised(self.document_id, "m", Recognition((scored,), ()), ((scored,),))]
-        )
-        self.question_id = self.published()[0]
+        self.document_id, self.question_id = self._ask(external_id="1")
         self.handle = ClassifyQuestion(
             store=self.store,
             llm=self.llm,
@@ -53,7 +49,22 @@ class Scene:
             lease_s=40.0,
             max_attempts=5,
             max_wait_s=2.0,
+            model="fake-llm",
+            cache_max_age_s=cache_max_age_s,
         )
+
+    def _ask(self, *, external_id: str) -> tuple[int, int]:
+        (accepted,) = self.store.accept([NewDocument("test", external_id, TEXT)])
+        scored = ScoredSpan(SPAN, "product", 0.6, 0.4, {OUTSIDE: 0.4, "product": 0.6})
+        self.store.record_recognised(
+            [Recognised(accepted.document_id, "m", Recognition((scored,), ()), ((scored,),))]
+        )
+        (question_id,) = self.published()
+        return accepted.document_id, question_id
+
+    def ask_again(self) -> int:
+        """The question of another document that repeats the first one."""
+        return self._ask(external_id="2")[1]
 
     def published(self) -> list[int]:
         ids: list[int] = []
@@ -165,4 +176,53 @@ def test_an_answer_off_the_list_is_asked_for_once_more() -> None:
     scene = Scene(reply="a delicious pancake")
     assert scene.run_until_ended() == ["released", "ended"]
     assert scene.reasons == {UNREADABLE: 1}
+    assert len(scene.llm.asked) == 2
+
+
+def test_an_equal_question_takes_the_answer_and_is_not_asked() -> None:
+    scene = Scene(reply="group")
+    first, second = scene.question_id, scene.ask_again()
+    assert [scene.handle(first), scene.handle(second)] == ["answered", "answered"]
+    assert len(scene.llm.asked) == 1
+    assert scene.store.cache().from_cache == 1
+
+
+def test_an_equal_question_waits_outside_the_slot_while_the_first_is_asked() -> None:
+    scene = Scene()
+    second = scene.ask_again()
+    meanwhile: list[str] = []
+
+    def reply(prompt: object) -> str:
+        meanwhile.append(scene.handle(second))
+        return "group"
+
+    scene.llm.answer = reply
+    assert scene.run() == "answered"
+    assert meanwhile == ["put-off"]
+    assert scene.published() == [second]
+    assert scene.handle(second) == "answered"
+    assert len(scene.llm.asked) == 1
+
+
+def test_where_the_first_caller_dies_the_next_one_asks() -> None:
+    scene = Scene()
+    second = scene.ask_again()
+
+    def dies(prompt: object) -> str:
+        raise KeyboardInterrupt
+
+    scene.llm.answer = dies
+    with pytest.raises(KeyboardInterrupt):
+        scene.run()
+    scene.llm.answer = lambda prompt: "group"
+    assert scene.handle(second) == "put-off"
+    scene.clock.sleep(40.0)
+    assert scene.published() == [second]
+    assert scene.handle(second) == "answered"
+
+
+def test_without_the_cache_each_question_is_asked() -> None:
+    scene = Scene(cache_max_age_s=0.0)
+    second = scene.ask_again()
+    assert [scene.run(), scene.handle(second)] == ["answered", "answered"]
     assert len(scene.llm.asked) == 2
