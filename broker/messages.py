@@ -1,5 +1,10 @@
 """Wire messages: JSON objects with a version, carrying ids, never text or objects.
 
+Workers one version apart share the queues. A reader takes the version before its own, its own, and newer ones
+whose `since`, the oldest version that understands the message, it has reached. A release that adds to a
+message leaves `since` as it was; one that changes what a reader must know comes after a release that reads
+both. What a reader does not understand is parked.
+
 The one exception is `ingest`, the door for Celery producers: its message carries the posts themselves,
 which are not accepted before they are committed.
 """
@@ -12,6 +17,9 @@ from typing import Any
 from linkner.errors import InputError
 
 VERSION = 1
+OLDEST = 1
+"""The oldest version that this process reads."""
+
 MAX_IDS = 1024
 """Most ids in one message."""
 
@@ -44,10 +52,18 @@ def decode_posts(message: object) -> list[Any]:
 
 
 def _body(message: object, *, key: str) -> list[Any]:
-    if not isinstance(message, dict) or message.get("v") != VERSION:
+    if not isinstance(message, dict) or not _is_readable(message):
         version = message.get("v") if isinstance(message, dict) else type(message).__name__
-        raise InputError("unknown message version", expected=str(VERSION), got=repr(version)[:80])
+        raise InputError("unknown message version", expected=f"{OLDEST} to {VERSION}", got=repr(version)[:80])
     body = message.get(key)
     if not isinstance(body, list):
         raise InputError(f"a message without {key!r}", expected="a list", got=type(body).__name__)
     return body
+
+
+def _is_readable(message: dict[str, Any]) -> bool:
+    version = message.get("v")
+    since = message.get("since", version)
+    if type(version) is not int or type(since) is not int:
+        return False
+    return version >= OLDEST and since <= VERSION

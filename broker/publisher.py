@@ -13,7 +13,7 @@ from kombu.exceptions import KombuError
 
 from broker.messages import encode_ids, encode_posts
 from broker.queues import INGEST, task_name
-from linkner.errors import UnavailableError
+from linkner.errors import InputError, UnavailableError
 
 
 class Publisher:
@@ -37,6 +37,16 @@ class Publisher:
         """Publish posts to the `ingest` queue. They are accepted once a worker has committed them."""
         self._publish(INGEST, encode_posts(posts))
 
+    def send_again(self, queue: str, message: Any) -> None:
+        """Publish a message as it once came; the queue is one of those given.
+
+        Raises:
+            InputError: there is no such queue.
+        """
+        if queue not in self._queues:
+            raise InputError("a message of an unknown queue", expected=", ".join(self._queues), got=queue)
+        self._publish(queue, message)
+
     def depth(self, stage: str) -> int:
         """Messages that wait in the queue, without those that workers hold.
 
@@ -52,7 +62,7 @@ class Publisher:
         with self._lock:
             self._drop()
 
-    def _publish(self, queue_name: str, message: dict[str, Any]) -> None:
+    def _publish(self, queue_name: str, message: Any) -> None:
         with self._connected() as connection:
             self._app.send_task(
                 task_name(queue_name),

@@ -22,15 +22,19 @@ def task_name(queue: str) -> str:
     return f"linkner.{queue}"
 
 
-def declared_queues(settings: Settings) -> dict[str, Queue]:
-    """The declaration of each queue.
+def name_prefix(settings: Settings) -> str:
+    """What stands before the queues' names at the broker, so that two systems can share a server.
 
-    RabbitMQ's carry the key prefix in their names, so that two systems can share a server (on Redis the
-    transport puts it before every key), and are quorum queues, which survive the loss of a node.
+    On Redis it is empty: the transport puts the key prefix before every key by itself.
     """
+    return "" if is_redis(settings) else settings.key_prefix
+
+
+def declared_queues(settings: Settings) -> dict[str, Queue]:
+    """The declaration of each queue. RabbitMQ's are quorum queues, which survive the loss of a node."""
     if is_redis(settings):
         return {name: Queue(name, routing_key=name) for name in QUEUE_NAMES}
-    names = {name: f"{settings.key_prefix}{name}" for name in QUEUE_NAMES}
+    names = {name: f"{name_prefix(settings)}{name}" for name in QUEUE_NAMES}
     return {
         name: Queue(full_name, routing_key=full_name, queue_arguments={"x-queue-type": "quorum"})
         for name, full_name in names.items()

@@ -12,8 +12,18 @@ from typing import TYPE_CHECKING
 from celery import Celery
 from sqlalchemy import Engine
 
+from broker.consumer import parking_consumer
 from broker.publisher import Publisher
-from broker.queues import AGGREGATE, CLASSIFY, INGEST, QUEUE_NAMES, RECOGNISE, celery_app, declared_queues
+from broker.queues import (
+    AGGREGATE,
+    CLASSIFY,
+    INGEST,
+    QUEUE_NAMES,
+    RECOGNISE,
+    celery_app,
+    declared_queues,
+    name_prefix,
+)
 from broker.settings import Settings
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
@@ -27,6 +37,7 @@ from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import Lane, Relay
 from workers.store.database import connect as connect_postgres
 from workers.store.outbox import PostgresOutbox
+from workers.store.parked import PostgresParking
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 from workers.tasks import register_ids_task, register_posts_task
@@ -73,16 +84,20 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
             "unknown queue", expected=f"some of {', '.join(QUEUE_NAMES)}", got=", ".join(unknown)
         )
     app = celery_app(settings)
-    store = PostgresStore(engine(settings, connections=slots(settings, queues)))
+    connections = engine(settings, connections=slots(settings, queues))
+    store, park = PostgresStore(connections), PostgresParking(connections).park
+    app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     if INGEST in queues:
-        register_posts_task(app, IngestPosts(store=store, limits=limits(settings)))
+        register_posts_task(app, IngestPosts(store=store, limits=limits(settings)), park=park)
     if RECOGNISE in queues:
-        register_ids_task(app, RECOGNISE, _recognise(settings, store))
+        register_ids_task(app, RECOGNISE, _recognise(settings, store), park=park)
     if CLASSIFY in queues:
         classify = _classify(settings, store)
-        register_ids_task(app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids])
+        register_ids_task(
+            app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids], park=park
+        )
     if AGGREGATE in queues:
-        register_ids_task(app, AGGREGATE, AggregateDocuments(store=store))
+        register_ids_task(app, AGGREGATE, AggregateDocuments(store=store), park=park)
     return app
 
 

@@ -201,14 +201,16 @@ class Counts:
     """One look at the whole store, each as counts by name.
 
     documents by state (accepted, recognised, classified, complete); questions by state (pending, claimed,
-    answered, dead); ended-without-answer questions by reason; entities of complete documents by decided_by;
-    `replayed` answers and `cached` ones (from the answer cache); `oldest_unfinished_s`: age of the oldest
-    unfinished document.
+    answered, dead); ended-without-answer questions by reason; documents without a local result by reason, but
+    for those dropped; `parked` messages; entities of complete documents by decided_by; `replayed` answers and
+    `cached` ones (from the answer cache); `oldest_unfinished_s`: age of the oldest unfinished document.
     """
 
     documents: Mapping[str, int]
     questions: Mapping[str, int]
     dead_reasons: Mapping[str, int]
+    dead_documents: Mapping[str, int]
+    parked: int
     decided_by: Mapping[str, int]
     replayed: int
     cached: int

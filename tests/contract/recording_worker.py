@@ -1,10 +1,12 @@
-"""A worker process whose handlers print what they were given; run by test_publisher."""
+"""A worker process that prints what its handlers were given and what was parked; run by test_publisher."""
 
 import logging
 import sys
+from threading import Event
 from typing import Any
 
-from broker.queues import CLASSIFY, INGEST, celery_app
+from broker.consumer import parking_consumer
+from broker.queues import CLASSIFY, INGEST, celery_app, name_prefix
 from broker.settings import load_settings
 from broker.worker import consume
 from linkner.errors import UnavailableError
@@ -13,11 +15,25 @@ from workers.tasks import register_ids_task, register_posts_task
 UNLUCKY = 13
 """The id whose handler fails as if the store were away."""
 
+LATER = "the store is away at the first attempt"
+"""Posts that say so find the store away once."""
+
+been_away = Event()
+
 
 def record(received: Any) -> None:
-    if received == (UNLUCKY,):
+    if received == (UNLUCKY,) or (received == [LATER] and not been_away.is_set()):
+        been_away.set()
         raise UnavailableError("the store is away")
-    sys.stdout.write(f"received {received}\n")
+    say(f"received {received}")
+
+
+def park(queue: str, message: object, error: str) -> None:
+    say(f"parked {queue} {message!r}: {error}")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
@@ -25,6 +41,7 @@ if __name__ == "__main__":
     logging.basicConfig(level="INFO")
     settings = load_settings()
     app = celery_app(settings)
-    register_ids_task(app, CLASSIFY, record)
-    register_posts_task(app, record)
+    app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
+    register_ids_task(app, CLASSIFY, record, park=park)
+    register_posts_task(app, record, park=park)
     raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, slots=2))

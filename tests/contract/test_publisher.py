@@ -4,15 +4,16 @@ import os
 import sys
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from broker.publisher import Publisher
-from broker.queues import CLASSIFY, RECOGNISE, celery_app, declared_queues
+from broker.queues import CLASSIFY, INGEST, RECOGNISE, celery_app, declared_queues, task_name
 from broker.settings import Settings
 from linkner.errors import ConfigurationError, UnavailableError
-from tests.contract.recording_worker import UNLUCKY
+from tests.contract.recording_worker import LATER, UNLUCKY
 from tests.support.waiting import wait_until
 from workers.stack.guarded import GuardedProcess
 
@@ -63,16 +64,50 @@ def test_a_worker_takes_each_message_once(publisher: Publisher, settings: Settin
     assert publisher.depth(CLASSIFY) == 0
 
 
-def test_a_message_that_cannot_be_read_or_handled_stops_nothing(
+def test_ids_that_cannot_be_handled_now_stop_nothing(
     publisher: Publisher, settings: Settings, tmp_path: Path
 ) -> None:
-    publisher._publish(CLASSIFY, {"v": 99, "ids": [5]})
     publisher.send(CLASSIFY, [UNLUCKY])
     publisher.send(CLASSIFY, [2])
     output = "\n".join(what_a_worker_prints(settings, tmp_path, until=1))
-    assert "action=unreadable queue=classify error=unknown message version; expected 1; got 99" in output
     assert "action=failed queue=classify error=the store is away" in output
     assert "received (2,)" in output
+
+
+def test_posts_that_cannot_be_handled_now_come_again(
+    publisher: Publisher, settings: Settings, tmp_path: Path
+) -> None:
+    publisher.send_posts([LATER])
+    output = what_a_worker_prints(settings, tmp_path, until=1)
+    assert "action=requeued queue=ingest" in "\n".join(output)
+    assert f"received {[LATER]}" in output
+    assert publisher.depth(INGEST) == 0
+
+
+def test_what_no_task_can_use_is_parked_and_stops_nothing(
+    publisher: Publisher, settings: Settings, tmp_path: Path
+) -> None:
+    app = celery_app(settings)
+    queue = declared_queues(settings)[CLASSIFY]
+    task = {"task": task_name(CLASSIFY), "id": "1"}
+    with app.connection_for_write() as connection:
+        queue(connection.default_channel).declare()
+        send = partial(connection.Producer(serializer="json").publish, routing_key=queue.name)
+        send([[{"v": 99, "ids": [5]}], {}, {}], headers=task)
+        send([[1, 2], {}, {}], headers=task)
+        send([[], {"message": 3}, {}], headers=task)
+        send([[6], {}, {}], headers={"task": "linkner.unheard", "id": "1"})
+        send({"hello": "there"})
+        send(7, headers=task)
+        send("{cut", headers=task, content_type="application/json", content_encoding="utf-8")
+        send("cos\nsystem", headers=task, content_type="application/x-python-serialize", serializer=None)
+    publisher.send(CLASSIFY, [2])
+    output = what_a_worker_prints(settings, tmp_path, until=1)
+    parked = sorted(line.split(":")[0] for line in output if line.startswith("parked "))
+    assert len(parked) == 8, output
+    assert "parked classify {'v': 99, 'ids': [5]}: unknown message version; expected 1 to 1; got 99" in output
+    assert "parked classify 6: no task is named 'linkner.unheard'" in output
+    assert publisher.depth(CLASSIFY) == 0
 
 
 def test_a_broker_that_is_away_is_unavailable() -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import pytest
 from sqlalchemy import Engine
 from typer.testing import CliRunner
 
-from linkner.errors import InputError
+from broker.queues import celery_app, declared_queues
+from broker.settings import Settings
+from linkner.errors import InputError, UnavailableError
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from workers.cli import app
 from workers.ports import DocumentView, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
+from workers.store.parked import UNUSABLE, PostgresParking
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 
@@ -34,6 +38,10 @@ class World:
     document: Ref
     question: Ref
     asked_document: int
+    sent: list[tuple[str, object]] = field(default_factory=list)
+
+    def replay(self, refs: list[Ref]) -> int:
+        return self.dead.replay(refs, send=lambda queue, message: self.sent.append((queue, message)))
 
     def due(self, stage: Stage) -> list[int]:
         sent: list[int] = []
@@ -101,7 +109,7 @@ def test_the_list_can_be_cut_by_reason_time_and_length(world: World) -> None:
 
 def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revision(world: World) -> None:
     assert world.feed() == [(world.document.id, 1), (world.asked_document, 1)]
-    assert world.dead.replay([world.question]) == 1
+    assert world.replay([world.question]) == 1
     assert [item.ref for item in world.dead.listed()] == [world.document]
     view = world.view(world.asked_document)
     assert (view.status, view.revision, view.completed_at) == ("provisional", 1, None)
@@ -120,7 +128,7 @@ def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revisio
 
 
 def test_a_replayed_document_is_recognised_again_with_all_its_attempts(world: World) -> None:
-    assert world.dead.replay([world.document]) == 1
+    assert world.replay([world.document]) == 1
     view = world.view(world.document.id)
     assert (view.status, view.reason, view.completed_at) == ("accepted", None, None)
     assert world.due("recognise") == [world.document.id]
@@ -128,7 +136,7 @@ def test_a_replayed_document_is_recognised_again_with_all_its_attempts(world: Wo
 
 
 def test_the_deadline_of_what_is_replayed_counts_from_then(world: World) -> None:
-    world.dead.replay([world.document, world.question])
+    world.replay([world.document, world.question])
     swept = world.outbox.sweep(republish_after_s=60, deadline_s=60, document_deadline_s=60)
     assert set(swept.values()) == {0}
     assert world.outbox.sweep(republish_after_s=60, deadline_s=60, document_deadline_s=0)["overdue_documents"]
@@ -136,9 +144,9 @@ def test_the_deadline_of_what_is_replayed_counts_from_then(world: World) -> None
 
 def test_what_is_not_dead_cannot_be_replayed_or_dropped(world: World) -> None:
     alive = [Ref("document", world.asked_document), Ref("question", world.question.id + 1)]
-    assert (world.dead.replay(alive), world.dead.drop(alive)) == (0, 0)
-    world.dead.replay([world.question])
-    assert (world.dead.replay([world.question]), world.dead.drop([world.question])) == (0, 0)
+    assert (world.replay(alive), world.dead.drop(alive)) == (0, 0)
+    world.replay([world.question])
+    assert (world.replay([world.question]), world.dead.drop([world.question])) == (0, 0)
     assert world.dead.show(world.question) is None
 
 
@@ -148,7 +156,70 @@ def test_what_is_dropped_leaves_the_list_and_can_still_be_replayed_by_name(world
     assert world.dead.listed() == []
     assert world.view(world.asked_document).status == "final"
     assert world.dead.show(world.question) is not None
-    assert world.dead.replay([world.question]) == 1
+    assert world.replay([world.question]) == 1
+
+
+class TestMessages:
+    MESSAGE: ClassVar = {"v": 99, "posts": [{"text": "caf\u00e9 \0 \ud800"}]}
+
+    @pytest.fixture
+    def parked(self, world: World, engine: Engine) -> Ref:
+        parking = PostgresParking(engine)
+        parking.park("ingest", {"v": 99}, "an older problem")
+        for _ in range(2):
+            parking.park("ingest", self.MESSAGE, "unknown message version")
+        assert world.reader.counts().parked == 2
+        return world.dead.listed()[0].ref
+
+    def test_the_same_message_is_kept_once_and_counted(self, world: World, parked: Ref) -> None:
+        item = world.dead.show(parked)
+        assert item is not None
+        assert (item.source, item.reason, item.last_error, item.attempts, item.document_id) == (
+            "ingest",
+            UNUSABLE,
+            "unknown message version",
+            2,
+            None,
+        )
+        assert json.loads(item.text) == self.MESSAGE
+
+    def test_it_is_sent_again_as_it_came(self, world: World, parked: Ref) -> None:
+        assert world.replay([parked]) == 1
+        assert world.sent == [("ingest", self.MESSAGE)]
+        assert world.replay([parked]) == 0
+
+    def test_it_is_kept_where_it_cannot_be_sent(self, world: World, parked: Ref) -> None:
+        def away(queue: str, message: object) -> None:
+            raise UnavailableError("the broker is away")
+
+        with pytest.raises(UnavailableError):
+            world.dead.replay([parked], send=away)
+        assert world.dead.show(parked) is not None
+
+    def test_dropping_forgets_it(self, world: World, parked: Ref) -> None:
+        assert world.dead.drop([parked]) == 1
+        assert world.dead.show(parked) is None
+
+    def test_what_is_no_json_is_kept_as_text(self, world: World, engine: Engine) -> None:
+        PostgresParking(engine).park("classify", {1, 2}, "odd")
+        assert world.dead.listed()[0].text == '"{1, 2}"'
+
+    def test_the_command_sends_to_the_broker(
+        self,
+        parked: Ref,
+        database_url: str,
+        redis_url: str,
+        redis_prefix: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        settings = Settings(postgres_url=database_url, redis_url=redis_url, key_prefix=redis_prefix)
+        for name in ("postgres_url", "redis_url", "key_prefix"):
+            monkeypatch.setenv(f"LINKNER_{name.upper()}", getattr(settings, name))
+        result = CliRunner().invoke(app, ["dead", "replay", str(parked)], catch_exceptions=False)
+        assert result.exit_code == 0
+        with celery_app(settings).connection_for_read() as connection:
+            taken = declared_queues(settings)["ingest"](connection.default_channel).get(no_ack=True)
+            assert taken.payload[0] == [self.MESSAGE]
 
 
 @pytest.mark.parametrize(

@@ -108,9 +108,9 @@ def test_a_table_in_use_is_tried_again_and_holds_nobody_up(
     engine.dispose()
 
 
-def test_an_interrupted_migration_is_taken_up_again(empty_database_url: str) -> None:
+def test_a_migration_that_was_interrupted_at_its_indexes_is_taken_up_again(empty_database_url: str) -> None:
     engine = connect(empty_database_url)
-    migrate(empty_database_url)
+    migrate(empty_database_url, revision="0002")
     with engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
     migrate(empty_database_url)

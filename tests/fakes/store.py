@@ -381,6 +381,8 @@ class FakeStore:
             documents=Counter(document.state for document in documents),
             questions=Counter(question.state for question in questions),
             dead_reasons=Counter(question.reason for question in questions if question.state == "dead"),
+            dead_documents=Counter(document.reason for document in documents if document.reason is not None),
+            parked=0,
             decided_by=Counter(entity.decided_by for document in documents for entity in document.entities),
             replayed=sum(question.answer.replayed for question in questions if question.answer),
             cached=sum(question.answer.cached for question in questions if question.answer),

@@ -42,7 +42,8 @@ def list_dead(
     limit: Annotated[int, typer.Option(min=1, help="At most N, the latest first.")] = 50,
     json_only: AsJson = False,
 ) -> None:
-    """List them. A dead question left its spans to the local model; a dead document has no entities.
+    """List them: questions (their spans were left to the local model), documents (they have no entities), and
+    messages that no worker could use.
 
     Example: linkner dead list --reason attempts-exhausted
     """
@@ -79,15 +80,21 @@ def show(
 def replay(names: Names = None, reason: Reason = None, everything: All = False) -> None:
     """Try them again, with all their attempts and a new deadline. Their documents get another revision.
 
+    Messages need the broker, as LINKNER_BROKER_URL or LINKNER_REDIS_URL name it.
+
     Examples: `linkner dead replay question:12`; `linkner dead replay --reason deadline`
     """
     dead = _dead()
-    done = _each(dead, dead.replay, names=names or [], reason=reason, everything=everything)
+
+    def act(refs: Collection[Ref]) -> int:
+        return dead.replay(refs, send=_send_again)
+
+    done = _each(dead, act, names=names or [], reason=reason, everything=everything)
     typer.echo(f"{done:,} will be tried again")
 
 
 def drop(names: Names = None, reason: Reason = None, everything: All = False) -> None:
-    """Take them off the list: nobody will try them again. Their documents stay as they are.
+    """Take them off the list. Their documents stay as they are; messages are gone.
 
     Example: linkner dead drop --reason no-llm
     """
@@ -117,6 +124,20 @@ def _each(
     return done
 
 
+def _send_again(queue: str, message: Any) -> None:
+    """One connection a message: parked ones are few."""
+    from broker.settings import load_settings
+    from workers.bootstrap import publisher
+    from workers.cli.state import broker_url
+
+    settings = load_settings()
+    sender = publisher(settings.model_copy(update={"broker_url": broker_url()}))
+    try:
+        sender.send_again(queue, message)
+    finally:
+        sender.close()
+
+
 def _as_json(item: DeadItem) -> dict[str, Any]:
     return {
         "name": str(item.ref),
@@ -135,11 +156,11 @@ def _table(items: list[DeadItem]) -> Table:
     from rich.table import Table
 
     table = Table(title="Dead")
-    for column in ("name", "reason", "attempts", "ended", "post", "last error"):
+    for column in ("name", "reason", "attempts", "ended", "post or queue", "last error"):
         table.add_column(column)
     for item in items:
         ended = f"{item.ended_at:%Y-%m-%d %H:%M:%S}"
-        post = f"{item.source} {item.external_id}"
+        post = f"{item.source} {item.external_id or ''}"
         table.add_row(str(item.ref), item.reason, str(item.attempts), ended, post, item.last_error or "")
     return table
 

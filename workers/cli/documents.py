@@ -140,6 +140,7 @@ def _status_table(found: dict[str, Any]) -> Table:
         "documents": found["documents"],
         "questions": found["questions"],
         "not answered": found["dead_reasons"],
+        "not recognised": found["dead_documents"],
         "entities decided by": found["decided_by"],
         "messages waiting": found["queues"],
     }
@@ -147,6 +148,7 @@ def _status_table(found: dict[str, Any]) -> Table:
         for state, count in counts.items():
             table.add_row(name, state, f"{count:,}")
         table.add_section()
+    table.add_row("messages parked", "", f"{found['parked']:,}")
     table.add_row("answers replayed", "", f"{found['replayed']:,}")
     table.add_row("answers from the cache", "", f"{found['cached']:,}")
     table.add_row("oldest unfinished", "", f"{found['oldest_unfinished_s']:,.0f} s")

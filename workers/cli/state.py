@@ -17,11 +17,11 @@ def state_folder() -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "linkner"
 
 
-def announce(folder: Path, *, gateway_url: str, postgres_url: str) -> None:
-    """Write down where the stack of this folder answers, for nobody but its owner."""
+def announce(folder: Path, **urls: str) -> None:
+    """Write down where the stack of this folder answers: `gateway_url`, `postgres_url`, `broker_url`."""
     file = folder / _FILE
     file.touch(mode=0o600)
-    file.write_text(json.dumps({"gateway_url": gateway_url, "postgres_url": postgres_url}))
+    file.write_text(json.dumps(urls))
 
 
 def withdraw(folder: Path) -> None:
@@ -57,6 +57,11 @@ def postgres_url() -> str:
             "no database is known", expected="LINKNER_POSTGRES_URL, or a stack started by `linkner up`"
         )
     return url
+
+
+def broker_url() -> str:
+    """The broker to send to: the environment's, else that of the running `linkner up`, else empty."""
+    return load_settings().broker or _announced("broker_url")
 
 
 def _announced(name: str) -> str:

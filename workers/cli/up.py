@@ -51,11 +51,12 @@ def up(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
     with Steps() as steps, running_stack(settings, folder=home, shape=shape, report=steps.say) as stack:
+        # What the environment names may have a password in its URL, which stays there.
         announce(
             home,
             gateway_url=stack.gateway_url,
-            # One that the environment names may have a password in its URL, which stays there.
             postgres_url="" if settings.postgres_url else stack.env["LINKNER_POSTGRES_URL"],
+            broker_url="" if settings.broker else stack.env["LINKNER_BROKER_URL"],
         )
         steps.say(f"ready: POST posts to {stack.gateway_url}/v1/documents, or `linkner submit FILE`")
         steps.say(f"data and logs are in {home}; Ctrl-C stops the stack")

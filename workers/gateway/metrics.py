@@ -61,6 +61,10 @@ class StateCollector(Collector):
         yield _by_label(
             "linkner_questions_dead", "Questions ended without an answer.", "reason", counts.dead_reasons
         )
+        yield _by_label(
+            "linkner_documents_dead", "Documents without a local result.", "reason", counts.dead_documents
+        )
+        yield _gauge("linkner_messages_parked", "Messages that no worker could use.", counts.parked)
         yield _by_label("linkner_entities", "Final entities.", "decided_by", counts.decided_by)
         yield _gauge("linkner_answers_replayed", "Answers recorded earlier.", counts.replayed)
         yield _gauge("linkner_answers_cached", "Answers from the answer cache.", counts.cached)

@@ -75,6 +75,8 @@ class Status:
     documents: Mapping[str, int]
     questions: Mapping[str, int]
     dead_reasons: Mapping[str, int]
+    dead_documents: Mapping[str, int]
+    parked: int
     decided_by: Mapping[str, int]
     replayed: int
     cached: int

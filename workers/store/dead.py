@@ -2,25 +2,27 @@
 
 A dead question has left its candidates to the local model; a dead document has no entities. Both are final:
 nothing waits for them. Trying again opens a finished document once more, and its next revision replaces the
-one before.
+one before. A message that no worker could use is dead too, until it is sent again.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from linkner.errors import InputError
 from workers.store.database import in_transaction
+from workers.store.parked import UNUSABLE
 from workers.store.sql import notify
 
-Kind = Literal["document", "question"]
-_REF = re.compile(r"(document|question):(\d{1,18})", re.ASCII)
+Kind = Literal["document", "question", "message"]
+_REF = re.compile(r"(document|question|message):(\d{1,18})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,18 +41,20 @@ class Ref:
         match = _REF.fullmatch(written)
         if match is None:
             raise InputError("it names nothing", expected="such as document:7 or question:12", got=written)
-        kind: Kind = "document" if match[1] == "document" else "question"
-        return cls(kind, int(match[2]))
+        return cls(cast(Kind, match[1]), int(match[2]))
 
 
 @dataclass(frozen=True, slots=True)
 class DeadItem:
-    """One dead thing, and the document that it belongs to."""
+    """One dead thing, and the document that it belongs to; a message has its queue as `source`.
+
+    `text` is the document's, or the message as JSON.
+    """
 
     ref: Ref
-    document_id: int
+    document_id: int | None
     source: str
-    external_id: str
+    external_id: str | None
     reason: str
     last_error: str | None
     attempts: int
@@ -58,35 +62,39 @@ class DeadItem:
     text: str
 
 
-_DOCUMENTS = """
-    SELECT 'document' AS kind, id, id AS document_id, source, external_id, reason, last_error, attempts,
-        completed_at AS ended_at, text
-    FROM documents WHERE state = 'complete' AND reason IS NOT NULL
-"""
-_QUESTIONS = """
-    SELECT 'question' AS kind, questions.id, document_id, source, external_id, questions.reason,
-        questions.last_error, questions.attempts, questions.ended_at, text
-    FROM questions JOIN documents ON documents.id = document_id WHERE questions.state = 'dead'
-"""
+_DEAD = {
+    "document": """
+        SELECT 'document' AS kind, id, id AS document_id, source, external_id, reason, last_error, attempts,
+            completed_at AS ended_at, text, dropped_at
+        FROM documents WHERE state = 'complete' AND reason IS NOT NULL
+    """,
+    "question": """
+        SELECT 'question' AS kind, questions.id, document_id, source, external_id, questions.reason,
+            questions.last_error, questions.attempts, questions.ended_at, text, questions.dropped_at
+        FROM questions JOIN documents ON documents.id = document_id WHERE questions.state = 'dead'
+    """,
+    "message": f"""
+        SELECT 'message' AS kind, id, CAST(NULL AS bigint) AS document_id, queue AS source,
+            CAST(NULL AS text) AS external_id, '{UNUSABLE}' AS reason, error AS last_error, times AS attempts,
+            parked_at AS ended_at, body AS text, CAST(NULL AS timestamptz) AS dropped_at
+        FROM parked_messages
+    """,
+}
+"""What is dead, each kind with the same columns."""
 
 _LISTED = """
-    AND {table}.dropped_at IS NULL AND {ended_at} <= coalesce(CAST(:before AS timestamptz), now())
-    AND {table}.reason = coalesce(:reason, {table}.reason)
-    ORDER BY {ended_at} DESC LIMIT :limit
+    (
+        SELECT * FROM ({dead}) AS dead
+        WHERE dropped_at IS NULL AND ended_at <= coalesce(CAST(:before AS timestamptz), now())
+            AND reason = coalesce(:reason, reason)
+        ORDER BY ended_at DESC LIMIT :limit
+    )
 """
 _LIST = text(f"""
-    SELECT * FROM (
-        ({_DOCUMENTS} {_LISTED.format(table="documents", ended_at="completed_at")})
-        UNION ALL
-        ({_QUESTIONS} {_LISTED.format(table="questions", ended_at="ended_at")})
-    ) AS dead
+    SELECT * FROM ({" UNION ALL ".join(_LISTED.format(dead=dead) for dead in _DEAD.values())}) AS dead
     ORDER BY ended_at DESC, kind, id DESC LIMIT :limit
 """)
-
-_SHOW = {
-    "document": text(f"{_DOCUMENTS} AND id = :id"),
-    "question": text(f"{_QUESTIONS} AND questions.id = :id"),
-}
+_SHOW = {kind: text(f"SELECT * FROM ({dead}) AS dead WHERE id = :id") for kind, dead in _DEAD.items()}
 
 _REPLAY_DOCUMENTS = text("""
     UPDATE documents
@@ -118,12 +126,21 @@ _OPEN_AGAIN = text("""
 """)
 _REMOVE_ENTITIES = text("DELETE FROM entities WHERE document_id = ANY(CAST(:ids AS bigint[]))")
 
+_LOCK_MESSAGES = text("""
+    SELECT id, queue, body FROM parked_messages WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
+""")
+_REMOVE_MESSAGES = text("DELETE FROM parked_messages WHERE id = ANY(CAST(:ids AS bigint[]))")
+
+SendAgain = Callable[[str, Any], None]
+"""Puts a message (decoded JSON) on the queue of that name."""
+
 _DROP = {
     "document": text("""
         UPDATE documents SET dropped_at = now()
         WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'complete' AND reason IS NOT NULL
             AND dropped_at IS NULL
     """),
+    "message": _REMOVE_MESSAGES,
     "question": text("""
         UPDATE questions SET dropped_at = now()
         WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'dead' AND dropped_at IS NULL
@@ -152,27 +169,39 @@ class PostgresDead:
         found = in_transaction(self._engine, _items, _SHOW[ref.kind], {"id": ref.id})
         return found[0] if found else None
 
-    def replay(self, refs: Collection[Ref]) -> int:
-        """Have these tried again, with all their attempts and a new deadline; how many were dead."""
-        return in_transaction(self._engine, _replay, refs)
+    def replay(self, refs: Collection[Ref], *, send: SendAgain) -> int:
+        """Have these tried again, with all their attempts and a new deadline; how many were dead.
+
+        `send` takes the messages among them, which are then forgotten here; what it raises ends the replay of
+        all of them.
+        """
+        return in_transaction(self._engine, _replay, refs, send)
 
     def drop(self, refs: Collection[Ref]) -> int:
-        """Take these off the list; their documents stay as they are; how many were on it."""
+        """Take these off the list; how many were on it. Documents stay as they are, messages are gone."""
         return in_transaction(self._engine, _drop, refs)
 
 
 def _items(connection: Connection, query: TextClause, values: Mapping[str, object]) -> list[DeadItem]:
     return [
-        DeadItem(Ref(row.kind, row.id), *row[2:])  # the fields are in the columns' order
+        DeadItem(Ref(row.kind, row.id), *row[2:-1])  # the fields are in the columns' order
         for row in connection.execute(query, values)
     ]
 
 
-def _replay(connection: Connection, refs: Collection[Ref]) -> int:
+def _replay(connection: Connection, refs: Collection[Ref], send: SendAgain) -> int:
     documents = connection.execute(_REPLAY_DOCUMENTS, {"ids": _ids(refs, "document")}).rowcount
     questions = _replay_questions(connection, _ids(refs, "question"))
+    messages = _send_again(connection, _ids(refs, "message"), send)
     notify(connection, ["recognise", "classify"])
-    return documents + questions
+    return documents + questions + messages
+
+
+def _send_again(connection: Connection, ids: Sequence[int], send: SendAgain) -> int:
+    rows = connection.execute(_LOCK_MESSAGES, {"ids": ids}).all()
+    for row in rows:
+        send(row.queue, json.loads(row.body))
+    return connection.execute(_REMOVE_MESSAGES, {"ids": ids}).rowcount if rows else 0
 
 
 def _replay_questions(connection: Connection, ids: Sequence[int]) -> int:

@@ -55,6 +55,11 @@ _QUESTION_STATES = text("SELECT state AS name, count(*) AS n FROM questions GROU
 _DEAD_REASONS = text("""
     SELECT reason AS name, count(*) AS n FROM questions WHERE state = 'dead' GROUP BY reason
 """)
+_DEAD_DOCUMENTS = text("""
+    SELECT reason AS name, count(*) AS n FROM documents
+    WHERE state = 'complete' AND reason IS NOT NULL AND dropped_at IS NULL GROUP BY reason
+""")
+_PARKED = text("SELECT count(*) FROM parked_messages")
 _DECIDED_BY = text("SELECT decided_by AS name, count(*) AS n FROM entities GROUP BY decided_by")
 _REPLAYED = text("SELECT count(DISTINCT question_id) FROM answers WHERE replayed")
 _CACHED = text("SELECT count(DISTINCT question_id) FROM answers WHERE cached")
@@ -198,6 +203,8 @@ def _counts(connection: Connection) -> Counts:
         documents=by_name(_DOCUMENT_STATES),
         questions=by_name(_QUESTION_STATES),
         dead_reasons=by_name(_DEAD_REASONS),
+        dead_documents=by_name(_DEAD_DOCUMENTS),
+        parked=connection.execute(_PARKED).scalar_one(),
         decided_by=by_name(_DECIDED_BY),
         replayed=connection.execute(_REPLAYED).scalar_one(),
         cached=connection.execute(_CACHED).scalar_one(),

@@ -260,3 +260,18 @@ class FeedRow(Table, table=True):
     document_id: int = _reference("documents")
     revision: int
     created_at: datetime = _time()
+
+
+class ParkedMessageRow(Table, table=True):
+    """A message that no worker could use, as JSON; `times` counts how often it came."""
+
+    __tablename__ = "parked_messages"
+    __table_args__ = (UniqueConstraint("queue", "digest"),)
+
+    id: int = _id()
+    queue: str = _text()
+    digest: str = _text()
+    body: str = _text()
+    error: str = _text()
+    times: int = Field(default=1, sa_column_kwargs={"server_default": sql("1")})
+    parked_at: datetime = _time()

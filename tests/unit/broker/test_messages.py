@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broker import messages
 from broker.messages import MAX_IDS, decode_ids, decode_posts, encode_ids, encode_posts
 from linkner.errors import InputError
 
@@ -32,6 +33,10 @@ def test_posts_survive_the_wire() -> None:
         {"ids": [1]},
         {"v": 2, "ids": [1]},
         {"v": "1", "ids": [1]},
+        {"v": 0, "ids": [1]},
+        {"v": True, "ids": [1]},
+        {"v": 2, "since": 2, "ids": [1]},
+        {"v": 2, "since": "1", "ids": [1]},
         {"v": 1},
         {"v": 1, "ids": 1},
         {"v": 1, "ids": ["1"]},
@@ -48,5 +53,18 @@ def test_anything_else_is_an_input_error(message: object) -> None:
 
 
 def test_an_unknown_version_is_named() -> None:
-    with pytest.raises(InputError, match="expected 1; got 9"):
+    with pytest.raises(InputError, match="expected 1 to 1; got 9"):
         decode_posts({"v": 9, "posts": []})
+
+
+def test_a_newer_message_that_this_version_understands_is_read() -> None:
+    assert decode_ids({"v": 2, "since": 1, "ids": [7], "new": "something"}) == (7,)
+
+
+def test_the_next_version_reads_the_messages_of_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    written = encode_ids([7])
+    monkeypatch.setattr(messages, "VERSION", 2)
+    assert decode_ids(written) == (7,)
+    monkeypatch.setattr(messages, "OLDEST", 2)
+    with pytest.raises(InputError, match="expected 2 to 2; got 1"):
+        decode_ids(written)

@@ -25,8 +25,9 @@ class CountingReader:
 
 
 def counts(**changes: dict[str, int]) -> Counts:
-    values = {"documents": {}, "questions": {}, "dead_reasons": {}, "decided_by": {}} | changes
-    return Counts(**values, replayed=0, cached=0, oldest_unfinished_s=1.5)
+    names = ("documents", "questions", "dead_reasons", "dead_documents", "decided_by")
+    values = dict.fromkeys(names, {}) | changes
+    return Counts(**values, parked=0, replayed=0, cached=0, oldest_unfinished_s=1.5)
 
 
 def collect(reader: CountingReader, clock: FakeClock | None = None) -> dict[str, Metric]:
