@@ -26,7 +26,7 @@ class CountingReader:
 
 def counts(**changes: dict[str, int]) -> Counts:
     names = ("documents", "questions", "dead_reasons", "dead_documents", "decided_by")
-    values = dict.fromkeys(names, {}) | changes
+    values = {name: {} for name in names} | changes
     return Counts(**values, parked=0, replayed=0, cached=0, oldest_unfinished_s=1.5)
 
 
