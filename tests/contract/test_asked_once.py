@@ -16,7 +16,6 @@ from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.test_store_protections import held_back, without
 from tests.support.blocking import wait_until_blocked
 from workers.clock import SystemClock
-from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Reply
 from workers.store import answer_cache
@@ -71,8 +70,7 @@ class Stream:
             lease_s=60.0,
             max_attempts=5,
             max_wait_s=0.0,
-            tariff=Tariff(endpoint="http://here/v1", model="held", price=None),
-            budget=Budget(ledger=self.reader, clock=SystemClock()),
+            model="held",
             cache_max_age_s=cache_max_age_s,
         )
 
