@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     cache_max_age_s: float = Field(
         30 * 86_400.0, ge=0, description="Age up to which an answer serves equal questions; 0 asks each anew"
     )
+    llm_prices: str = Field("", description="JSON file of prices for a million tokens, by model and endpoint")
+    budget_per_day: float = Field(0.0, ge=0, description="Cost of calls after which a day (UTC) asks no more")
     max_attempts: int = Field(5, gt=0, description="Attempts after which a question or a document ends")
 
     # Delivery

@@ -6,6 +6,7 @@ Money is exact (`Decimal`) and in whatever one currency the table is written in.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,6 +64,11 @@ class PriceTable:
         """The price of a model at an endpoint: its own one, else that at any endpoint, else None."""
         own = self.prices.get((_plain(endpoint), model))
         return own or self.prices.get((ANY_ENDPOINT, model))
+
+
+def tokens_of(chars: int) -> int:
+    """An estimate without a tokeniser: one token for every four characters, rounded up."""
+    return math.ceil(chars / 4)
 
 
 def read_prices(path: str | Path) -> PriceTable:

@@ -7,6 +7,7 @@ an LLM caller loads the LLM's client.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from celery import Celery
@@ -28,13 +29,16 @@ from broker.settings import Settings
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
+from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
+from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.handlers.ingest import IngestPosts
 from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import Lane, Relay
+from workers.ports import Ledger
 from workers.store.database import connect as connect_postgres
 from workers.store.outbox import PostgresOutbox
 from workers.store.parked import PostgresParking
@@ -92,7 +96,7 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
     if RECOGNISE in queues:
         register_ids_task(app, RECOGNISE, _recognise(settings, store), park=park)
     if CLASSIFY in queues:
-        classify = _classify(settings, store)
+        classify = _classify(settings, store, PostgresReader(connections))
         register_ids_task(
             app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids], park=park
         )
@@ -116,12 +120,13 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
     )
 
 
-def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
+def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestion:
     from broker.limiter import RedisLimiter
     from broker.redis_client import connect as connect_redis
     from workers.llm_client import OpenAiLlm
 
     settings.require("llm_base_url", "redis_url")
+    tariff = _tariff(settings)
     return ClassifyQuestion(
         store=store,
         llm=OpenAiLlm(
@@ -141,9 +146,32 @@ def _classify(settings: Settings, store: PostgresStore) -> ClassifyQuestion:
         lease_s=settings.lease_s,
         max_attempts=settings.max_attempts,
         max_wait_s=settings.llm_max_wait_s,
-        model=settings.llm_model,
+        tariff=tariff,
+        budget=_budget(settings, tariff, ledger),
         cache_max_age_s=settings.cache_max_age_s,
     )
+
+
+def _tariff(settings: Settings) -> Tariff:
+    prices = read_prices(settings.llm_prices) if settings.llm_prices else PriceTable({})
+    price = prices.price(endpoint=settings.llm_base_url, model=settings.llm_model)
+    return Tariff(endpoint=settings.llm_base_url, model=settings.llm_model, price=price)
+
+
+def _budget(settings: Settings, tariff: Tariff, ledger: Ledger) -> Budget:
+    """What may be spent in a day.
+
+    Raises:
+        ConfigurationError: there is a budget, but no price of the model that is asked.
+    """
+    if settings.budget_per_day and tariff.price is None:
+        raise ConfigurationError(
+            "a budget needs to know what calls cost",
+            expected=f"a price of {tariff.model} at {tariff.endpoint}",
+            hint="set LINKNER_LLM_PRICES to a file that has it",
+        )
+    per_day = Decimal(str(settings.budget_per_day)) if settings.budget_per_day else None
+    return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day)
 
 
 def publisher(settings: Settings) -> Publisher:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,6 +28,7 @@ REPLAY_FINGERPRINT = "linkner-replay"
 
 MAX_REPLY_BYTES = 1_000_000
 MAX_TEXT_CHARS = 10_000
+MAX_TOKENS = 100_000_000
 
 _RETRYABLE = (408, 409, 429)
 _MISCONFIGURED = (401, 402, 403, 404)
@@ -122,12 +123,14 @@ def read_reply(body: bytes) -> Reply:
     try:
         value = json.loads(body)
         usage = value.get("usage") or {}
+        details = usage.get("prompt_tokens_details") or {}
         return Reply(
             text=_storable(value["choices"][0]["message"]["content"] or "")[:MAX_TEXT_CHARS],
             model=_storable(value["model"])[:200],
-            prompt_tokens=int(usage.get("prompt_tokens") or 0),
-            completion_tokens=int(usage.get("completion_tokens") or 0),
+            prompt_tokens=_tokens(usage, "prompt_tokens"),
+            completion_tokens=_tokens(usage, "completion_tokens"),
             replayed=value.get("system_fingerprint") == REPLAY_FINGERPRINT,
+            cached_prompt_tokens=_tokens(details, "cached_tokens"),
         )
     except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise UnavailableError(
@@ -135,6 +138,11 @@ def read_reply(body: bytes) -> Reply:
             expected="a chat completion with a choice",
             got=type(error).__name__,
         ) from None
+
+
+def _tokens(counts: Mapping[str, Any], name: str) -> int:
+    """A count that any database column holds, whatever the endpoint says."""
+    return min(max(int(counts.get(name) or 0), 0), MAX_TOKENS)
 
 
 def _storable(text: str) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from linkner.classification import Prompt
+from linkner.pricing import Usage
 from linkner.spans import DecidedBy, Entity, Recognition, ScoredSpan, Span
 
 Stage = Literal["recognise", "classify", "aggregate"]
@@ -81,6 +83,7 @@ class ClaimedQuestion:
     document_id: int
     fence: int
     attempts: int
+    source: str
     text: str
     candidates: tuple[Span, ...]
 
@@ -101,6 +104,21 @@ class Answer:
     completion_tokens: int
     replayed: bool
     cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call that was answered, readably or not: what it used, and its `cost` where its price is known.
+
+    `model` is the one that was asked for. `batched` calls came through the endpoint's batch API.
+    """
+
+    endpoint: str
+    model: str
+    usage: Usage
+    cost: Decimal | None
+    replayed: bool
+    batched: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +156,19 @@ class Joinable:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the LLM sent back."""
+    """What the LLM sent back. `cached_prompt_tokens` are those that the provider's prompt cache served."""
 
     text: str
     model: str
     prompt_tokens: int
     completion_tokens: int
     replayed: bool
+    cached_prompt_tokens: int = 0
+
+    @property
+    def usage(self) -> Usage:
+        """The tokens of the call."""
+        return Usage(self.prompt_tokens, self.completion_tokens, cached_prompt=self.cached_prompt_tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +262,36 @@ class CacheCounts:
         return self.from_cache / self.answered if self.answered else 0.0
 
 
+CostsBy = Literal["source", "day", "model", "endpoint"]
+
+
+@dataclass(frozen=True, slots=True)
+class CostRow:
+    """What the calls of one source, day (UTC), model or endpoint used and cost.
+
+    `cost` leaves out the `unpriced` ones, whose price was not known. Of all calls, `replayed` went to no LLM.
+    """
+
+    name: str
+    calls: int
+    replayed: int
+    unpriced: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal
+
+
+class Ledger(Protocol):
+    """What LLM calls cost."""
+
+    def costs(self, by: CostsBy, *, within_s: float) -> list[CostRow]:
+        """The calls of the last `within_s`, in groups, by name."""
+
+    def spent_today(self) -> Mapping[str, Decimal]:
+        """The cost of this day's (UTC) calls, by source."""
+
+
 class Reader(Protocol):
     """Read-only view of the store, for consumers and operators."""
 
@@ -302,12 +356,21 @@ class Store(Protocol):
         """
 
     def record_answer(
-        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+        self,
+        claim: ClaimedQuestion,
+        answer: Answer,
+        *,
+        keep: CachedAnswer | None = None,
+        call: Call | None = None,
     ) -> bool:
         """Write the answer; False where the fence is stale and nothing was written.
 
-        `keep` is kept for questions of the same key; those that were put off become due.
+        `keep` is kept for questions of the same key; those that were put off become due. `call` is the call
+        that gave the answer, recorded with it.
         """
+
+    def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
+        """Write what a call used and cost whose reply became no answer."""
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         """Give a question back, to be published again after the delay.

@@ -23,6 +23,12 @@ from linkner.text import to_text, words
 DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "wnut17"
 """The checkpoint that comes with LinkNER."""
 
+FLOOR = 0.02
+"""Least entity probability of a plausible span, by default."""
+
+MAX_PLAUSIBLE = 16
+"""Most plausible spans of one text, by default."""
+
 _TOKEN_BUDGET = {"cpu": 4_096, "cuda": 65_536}
 _DROPOUT_SEED = 0
 
@@ -107,7 +113,7 @@ class Recogniser:
         return self.config.labels
 
     def recognise(
-        self, texts: Sequence[str], *, floor: float = 0.02, max_plausible: int = 16
+        self, texts: Sequence[str], *, floor: float = FLOOR, max_plausible: int = MAX_PLAUSIBLE
     ) -> list[Recognition]:
         """One recognition for each text, in order; offsets are code points of the text.
 
@@ -129,7 +135,7 @@ class Recogniser:
         ]
 
     def recognise_words(
-        self, sentences: Sequence[Sequence[str]], *, floor: float = 0.02, max_plausible: int = 16
+        self, sentences: Sequence[Sequence[str]], *, floor: float = FLOOR, max_plausible: int = MAX_PLAUSIBLE
     ) -> list[Recognition]:
         """The same for texts already split into words; offsets are words of the sentence."""
         limits = Limits(floor=floor, most=max_plausible)

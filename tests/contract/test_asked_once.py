@@ -16,6 +16,7 @@ from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.test_store_protections import held_back, without
 from tests.support.blocking import wait_until_blocked
 from workers.clock import SystemClock
+from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Reply
 from workers.store import answer_cache
@@ -70,7 +71,8 @@ class Stream:
             lease_s=60.0,
             max_attempts=5,
             max_wait_s=0.0,
-            model="held",
+            tariff=Tariff(endpoint="http://here/v1", model="held", price=None),
+            budget=Budget(ledger=self.reader, clock=SystemClock()),
             cache_max_age_s=cache_max_age_s,
         )
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 from sqlalchemy import Engine, text
 
+from linkner.pricing import Usage
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
-from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Stage
+from workers.ports import Answer, CachedAnswer, Call, ClaimedQuestion, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
@@ -28,6 +30,10 @@ KEYS = (b"one", b"two")
 
 def scored(span: Span) -> ScoredSpan:
     return ScoredSpan(span, "person", 0.75, 0.5, {"person": 0.75, "O": 0.25})
+
+
+def call_of(model: str) -> Call:
+    return Call("http://here/v1", model, Usage(300, 2, cached_prompt=256), Decimal("0.00012"), replayed=False)
 
 
 class Walk:
@@ -77,7 +83,7 @@ class Walk:
         return self.random.choice([0.0, 0.0, 0.0, LATER_S])
 
     def accept(self) -> None:
-        key = str(self.random.randrange(len(self.ids) + 2))
+        key = str(self.random.randrange(max(len(self.ids) - 3, 0), len(self.ids) + 3))
         new = NewDocument("test", key, self.random.choice(["Anna in Oslo", "Anna in Oslo!"]))
         (fake,), (real,) = self.fake.accept([new]), self.store.accept([new])
         assert replace(fake, document_id=0) == replace(real, document_id=0)
@@ -131,8 +137,9 @@ class Walk:
                 if key is None
                 else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed)
             )
-            fake = self.fake.record_answer(claim, answer, keep=keep)
-            assert fake == self.store.record_answer(claim, answer, keep=keep)
+            call = self.random.choice([call_of(f"model-{len(self.claims) % 2}"), None])
+            fake = self.fake.record_answer(claim, answer, keep=keep, call=call)
+            assert fake == self.store.record_answer(claim, answer, keep=keep, call=call)
 
     def recall(self) -> None:
         self.claim()
@@ -202,6 +209,8 @@ class Walk:
         assert len(set(real_feed)) == len(real_feed)
         fake, real = self.fake.counts(), self.reader.counts()
         assert replace(fake, oldest_unfinished_s=0.0) == replace(real, oldest_unfinished_s=0.0)
+        assert self.fake.spent_today() == self.reader.spent_today()
+        assert self.fake.costs("model", within_s=LATER_S) == self.reader.costs("model", within_s=LATER_S)
         sizes = {"oldest_s": 0.0, "bytes": 0}
         assert replace(self.fake.cache(), **sizes) == replace(self.reader.cache(), **sizes)
         for fake_id, real_id in self.ids.items():

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from linkner.spans import Entity, ScoredSpan, Span
@@ -17,8 +18,11 @@ from workers.ports import (
     Answer,
     CacheCounts,
     CachedAnswer,
+    Call,
     ClaimedQuestion,
     Clock,
+    CostRow,
+    CostsBy,
     Counts,
     DocumentView,
     EntityView,
@@ -103,6 +107,7 @@ class FakeStore:
         self._questions: dict[int, _Question] = {}
         self._feed: list[tuple[int, int]] = []
         self._cache: dict[bytes, _Cached] = {}
+        self._calls: list[tuple[float, str, Call]] = []
         self._news = True
 
     # Store
@@ -180,6 +185,7 @@ class FakeStore:
             document_id=question.document.id,
             fence=question.fence,
             attempts=question.attempts,
+            source=question.document.new.source,
             text=question.document.new.text,
             candidates=tuple(sorted(candidate.span for candidate in question.candidates)),
         )
@@ -206,17 +212,27 @@ class FakeStore:
         return "put-off"
 
     def record_answer(
-        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+        self,
+        claim: ClaimedQuestion,
+        answer: Answer,
+        *,
+        keep: CachedAnswer | None = None,
+        call: Call | None = None,
     ) -> bool:
         question = self._held(claim)
         if question is None:
             return False
         question.answer = answer
         self._end(question, state="answered")
+        if call is not None:
+            self.record_call(claim, call)
         if keep is not None:
             self._cache[keep.key] = _Cached(question, self._now, self._now, keep)
             self._wake(keep.key)
         return True
+
+    def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
+        self._calls.append((self._now, claim.source, call))
 
     def _wake(self, key: bytes) -> None:
         for question in self._questions.values():
@@ -409,6 +425,24 @@ class FakeStore:
     def ping(self) -> None:
         """The dictionaries can always be reached."""
 
+    # Ledger
+
+    def costs(self, by: CostsBy, *, within_s: float) -> list[CostRow]:
+        groups: dict[str, list[Call]] = {}
+        for called_at, source, call in self._calls:
+            if called_at > self._now - within_s:
+                names = {"source": source, "model": call.model, "endpoint": call.endpoint}
+                names["day"] = f"{_as_time(called_at):%Y-%m-%d}"
+                groups.setdefault(names[by], []).append(call)
+        return [_cost_row(name, calls) for name, calls in sorted(groups.items())]
+
+    def spent_today(self) -> Mapping[str, Decimal]:
+        spent: dict[str, Decimal] = {}
+        for called_at, source, call in self._calls:
+            if _as_time(called_at).date() == _as_time(self._now).date() and call.cost is not None:
+                spent[source] = spent.get(source, Decimal(0)) + call.cost
+        return spent
+
     # What they share
 
     @property
@@ -494,6 +528,19 @@ class FakeStore:
             replayed=answer.replayed if answer else False,
             cached=answer.cached if answer else False,
         )
+
+
+def _cost_row(name: str, calls: Sequence[Call]) -> CostRow:
+    return CostRow(
+        name=name,
+        calls=len(calls),
+        replayed=sum(call.replayed for call in calls),
+        unpriced=sum(call.cost is None for call in calls),
+        prompt_tokens=sum(call.usage.prompt for call in calls),
+        cached_prompt_tokens=sum(call.usage.cached_prompt for call in calls),
+        completion_tokens=sum(call.usage.completion for call in calls),
+        cost=sum((call.cost or Decimal(0) for call in calls), Decimal(0)),
+    )
 
 
 def _unpublish(rows: Collection[Any], states: Collection[str], published_before: float) -> int:

@@ -1,111 +1,45 @@
-"""The local model linked to an LLM: recognition, detection, classification, as the stream does it."""
+"""The local model linked to an LLM: detection, classification and linking as the stream does them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
-from linkner.classification import Example, Prompt, ask_about
 from linkner.conll import Sentence
 from linkner.detection import Detector
-from linkner.labels import LabelSet
 from linkner.linking import link
-from linkner.replies import RecordedReply
 from linkner.scoring import Scores, score
 from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan, Span
+from trainer.evaluation.judges import NOTHING, Asked, Judge, Spent
 from trainer.evaluation.local import Recognised
 
 ProtocolName = Literal["deployed", "paper"]
-"""`deployed`: candidates are what the local model alone makes of a post. `paper`: as the paper evaluates,
-uncertain predicted entities, and gold entities that the model labelled O and is uncertain of. That puts gold
-boundaries before the LLM, which no stream can: it is for comparison with the paper's tables only."""
+"""How candidates are found.
+
+`deployed`: by the detector, which sees what the local model says and no gold. `paper`: as the paper
+evaluates, predicted entities with u > τ, and gold spans that the model labelled O with u > τ. That puts gold
+boundaries before the LLM, which no stream can: it is for comparison with the paper's tables only.
+"""
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
-CHARS_PER_TOKEN = 4
-"""What a replay, which has no tokeniser of the LLM's, counts as a token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a judge said of the candidates of one document; one that `labels` lacks has no answer.
-
-    `replayed` is true where an answer was recorded earlier.
-    """
-
-    labels: Mapping[Span, str]
-    questions: int
-    prompt_tokens: int
-    completion_tokens: int
-    replayed: bool
-
-
-class Judge(Protocol):
-    """Answers questions about the candidates of a document; `name` is the LLM's, or `replay`."""
-
-    @property
-    def name(self) -> str: ...
-
-    def classify(self, documents: Mapping[int, Asked]) -> Mapping[int, Verdict]:
-        """One verdict for each document, by its index."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A sentence and its candidates, in word offsets."""
-
-    sentence: Sentence
-    candidates: tuple[Span, ...]
-
-    def prompts(self, label_set: LabelSet, *, examples: Sequence[Example] = ()) -> list[Prompt]:
-        """The question about each candidate, in order."""
-        text = self.sentence.text
-        return [
-            ask_about(text, self.sentence.to_text(span), label_set, examples=examples)
-            for span in self.candidates
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayJudge:
-    """Replays recorded replies, one for each sentence. Token counts are estimates: see CHARS_PER_TOKEN."""
-
-    replies: Sequence[RecordedReply]
-    label_set: LabelSet
-
-    name = "replay"
-
-    def classify(self, documents: Mapping[int, Asked]) -> Mapping[int, Verdict]:
-        """See `Judge`."""
-        return {index: self._verdict(self.replies[index], asked) for index, asked in documents.items()}
-
-    def _verdict(self, reply: RecordedReply, asked: Asked) -> Verdict:
-        labels = {span: reply.label_of(span) for span in asked.candidates}
-        prompts = asked.prompts(self.label_set)
-        return Verdict(
-            labels=labels,
-            questions=len(prompts),
-            prompt_tokens=sum(_tokens(prompt.system + prompt.user) for prompt in prompts),
-            completion_tokens=sum(map(_tokens, labels.values())),
-            replayed=True,
-        )
+NO_ANSWER = "no-answer"
+"""The reason of a candidate that the judge gave no label to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The entities of every sentence after linking, and what the LLM was asked for them.
+    """The final entities of every sentence, and what was asked for them; without an LLM, nothing.
 
-    `replayed` is true where any of its answers was recorded earlier.
+    `posts_asked` counts the sentences with a candidate, `unanswered` the candidates without an answer.
     """
 
-    entities: Sequence[tuple[Entity, ...]]
+    entities: tuple[tuple[Entity, ...], ...]
     posts_asked: int = 0
     candidates: int = 0
-    questions: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    replayed: bool = False
+    unanswered: int = 0
+    spent: Spent = NOTHING
 
     def scores(self, sentences: Sequence[Sentence]) -> Scores:
         """Entity-level scores against the gold of the sentences."""
@@ -115,71 +49,80 @@ class Linked:
         )
 
     @property
-    def llm_share(self) -> float:
-        """The share of the final entities whose label the LLM decided."""
-        decided = [entity.decided_by == "llm" for entities in self.entities for entity in entities]
-        return sum(decided) / len(decided) if decided else 0.0
-
-
-def candidates_of(
-    sentence: Sentence, recognition: Recognition, *, detector: Detector, protocol: ProtocolName
-) -> tuple[ScoredSpan, ...]:
-    """What is asked about in one sentence under the protocol."""
-    if protocol == "deployed":
-        return detector.candidates(recognition)
-    gold = {entity.span for entity in sentence.entities}
-    doubtful = (scored for scored in recognition.entities if scored.uncertainty > detector.threshold)
-    missed = (
-        scored
-        for scored in recognition.plausible
-        if scored.span in gold and scored.uncertainty > detector.threshold
-    )
-    return (*doubtful, *missed)
+    def llm_share(self) -> float | None:
+        """The share of the final entities whose label the LLM decided (Table 7); None without entities."""
+        decided = [one.decided_by == "llm" for entities in self.entities for one in entities]
+        return sum(decided) / len(decided) if decided else None
 
 
 def unlinked(recognised: Recognised) -> Linked:
     """The local model's entities, as they stand without an LLM."""
-    return Linked([_link(recognition, (), {}) for recognition in recognised.recognitions])
+    return Linked(tuple(_link(recognition, (), {}) for recognition in recognised.recognitions))
 
 
-def link_all(recognised: Recognised, *, detector: Detector, judge: Judge, protocol: ProtocolName) -> Linked:
-    """Detect the candidates of every sentence, have them judged, and link the verdicts."""
+def link_all(
+    recognised: Recognised, *, detector: Detector, judge: Judge, protocol: ProtocolName = "deployed"
+) -> Linked:
+    """Have the candidates of every sentence judged, and link the verdicts to the local model's entities.
+
+    Raises:
+        ServiceError: the judge failed.
+    """
     found = [
-        candidates_of(sentence, recognition, detector=detector, protocol=protocol)
-        for sentence, recognition in recognised
+        candidates(recognised, index, detector=detector, protocol=protocol)
+        for index in range(len(recognised))
     ]
-    asked = {
-        index: Asked(sentence, tuple(scored.span for scored in candidates))
-        for index, (sentence, candidates) in enumerate(zip(recognised.sentences, found, strict=True))
-        if candidates
-    }
+    asked = [
+        Asked(index, recognised.sentences[index], tuple(scored.span for scored in chosen))
+        for index, chosen in enumerate(found)
+        if chosen
+    ]
     verdicts = judge.classify(asked)
-    entities = [
-        _link(recognition, candidates, verdicts[index].labels if index in verdicts else {})
-        for index, (recognition, candidates) in enumerate(zip(recognised.recognitions, found, strict=True))
-    ]
+    labels = {one.index: verdict.labels for one, verdict in zip(asked, verdicts, strict=True)}
     return Linked(
-        entities=entities,
+        entities=tuple(
+            _link(recognition, chosen, labels.get(index, {}))
+            for index, (recognition, chosen) in enumerate(zip(recognised.recognitions, found, strict=True))
+        ),
         posts_asked=len(asked),
         candidates=sum(map(len, found)),
-        questions=sum(verdict.questions for verdict in verdicts.values()),
-        prompt_tokens=sum(verdict.prompt_tokens for verdict in verdicts.values()),
-        completion_tokens=sum(verdict.completion_tokens for verdict in verdicts.values()),
-        replayed=any(verdict.replayed for verdict in verdicts.values()),
+        unanswered=sum(map(len, found)) - sum(map(len, labels.values())),
+        spent=sum((verdict.spent for verdict in verdicts), NOTHING),
+    )
+
+
+def candidates(
+    recognised: Recognised, index: int, *, detector: Detector, protocol: ProtocolName
+) -> tuple[ScoredSpan, ...]:
+    """What is asked about in one sentence under the protocol. `paper` knows neither ε nor a budget."""
+    recognition = recognised.recognitions[index]
+    if protocol == "deployed":
+        return detector.candidates(recognition)
+    predicted = {scored.span for scored in recognition.entities}
+    missed = (scored for span, scored in recognised.gold[index].items() if span not in predicted)
+    return tuple(
+        scored for scored in (*recognition.entities, *missed) if scored.uncertainty > detector.threshold
+    )
+
+
+def pooled(parts: Sequence[Linked]) -> Linked:
+    """The results on several data sets as one."""
+    return Linked(
+        entities=tuple(entities for part in parts for entities in part.entities),
+        posts_asked=sum(part.posts_asked for part in parts),
+        candidates=sum(part.candidates for part in parts),
+        unanswered=sum(part.unanswered for part in parts),
+        spent=sum((part.spent for part in parts), NOTHING),
     )
 
 
 def _link(
-    recognition: Recognition, candidates: Sequence[ScoredSpan], labels: Mapping[Span, str]
+    recognition: Recognition, chosen: Sequence[ScoredSpan], labels: Mapping[Span, str]
 ) -> tuple[Entity, ...]:
     predicted = {scored.span for scored in recognition.entities}
     return link(
         entities=recognition.entities,
-        plausible=[scored for scored in candidates if scored.span not in predicted],
+        plausible=[scored for scored in chosen if scored.span not in predicted],
         answers=labels,
-        unanswered={one.span: "no-answer" for one in candidates if one.span not in labels},
+        unanswered={scored.span: NO_ANSWER for scored in chosen if scored.span not in labels},
     )
-
-
-def _tokens(text: str) -> int:
-    return -(-len(text) // CHARS_PER_TOKEN)

@@ -1,32 +1,42 @@
-"""The local model by itself: what it says of labelled sentences, recognised once for every later question."""
+"""The local model by itself: what it says of labelled sentences, recognised once for all later questions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from linkner import conll
 from linkner.conll import Sentence
 from linkner.errors import InputError
-from linkner.recognition.recogniser import Recogniser
+from linkner.recognition.recogniser import FLOOR, MAX_PLAUSIBLE, Recogniser
 from linkner.scoring import Scores, score
-from linkner.spans import LabelledSpan, Recognition, ScoredSpan
+from linkner.spans import LabelledSpan, Recognition, ScoredSpan, Span
 
-_CHUNK = 128  # sentences between two reports of progress
+_CHUNK = 256  # sentences between two reports of progress
+_ALL = 1_000_000  # more spans than a sentence has
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """Labelled sentences and the recognition of each, with all of their spans: nothing is cut off."""
+    """Labelled sentences and what the local model says of them, in the same order. Spans count words.
 
-    sentences: Sequence[Sentence]
-    recognitions: Sequence[Recognition]
+    `recognitions` are what the recogniser gives a stream: its plausible spans are those above its floor, and
+    no more than it gives of one post. `gold` is what the model says of the sentence's gold spans, likely or
+    not; spans that the model does not look at (they are too long for it) are missing there.
+    """
 
-    def __iter__(self) -> Iterator[tuple[Sentence, Recognition]]:
-        return zip(self.sentences, self.recognitions, strict=True)
+    sentences: tuple[Sentence, ...]
+    recognitions: tuple[Recognition, ...]
+    gold: tuple[Mapping[Span, ScoredSpan], ...]
+
+    def __len__(self) -> int:
+        """The number of sentences."""
+        return len(self.sentences)
 
     def predicted(self) -> Iterator[tuple[ScoredSpan, bool]]:
-        """Each predicted entity of all sentences, and whether both its span and its label are gold."""
-        for sentence, recognition in self:
+        """Each entity that the local model predicts, and whether span and label are both gold."""
+        for sentence, recognition in zip(self.sentences, self.recognitions, strict=True):
             gold = set(sentence.entities)
             for scored in recognition.entities:
                 yield scored, LabelledSpan(scored.span, scored.label) in gold
@@ -41,28 +51,56 @@ def evaluate(recogniser: Recogniser, sentences: Sequence[Sentence]) -> Scores:
     )
 
 
-def recognise(
-    recogniser: Recogniser, sentences: Sequence[Sentence], *, report: Callable[[int], None] = lambda _: None
-) -> Recognised:
-    """Recognise all sentences; `report` is told how many more are done, again and again.
+def read_labelled(path: str | Path, *, labels: Collection[str]) -> list[Sentence]:
+    """The sentences of a CoNLL file whose labels are all among these of a model.
 
     Raises:
-        InputError: there is no sentence, or an entity's label is not one of the model's.
+        InputError: the file cannot be opened, holds no sentence, or has another label.
+        FileFormatError: a line cannot be read.
     """
+    sentences = conll.read(path)
     if not sentences:
-        raise InputError("there is nothing to evaluate on", expected="at least one sentence")
-    unknown = {entity.label for sentence in sentences for entity in sentence.entities}
-    unknown -= set(recogniser.config.labels)
+        raise InputError(f"{path} holds no sentence", expected="words and tags in columns")
+    unknown = {entity.label for sentence in sentences for entity in sentence.entities}.difference(labels)
     if unknown:
         raise InputError(
-            f"the data has labels that {recogniser.name} lacks",
-            expected=", ".join(recogniser.config.labels),
+            f"{path} has labels that the model lacks",
+            expected=", ".join(labels),
             got=", ".join(sorted(unknown)),
-            hint="take a model of the data's label set, or map the labels",
+            hint="take a model that was trained on this label set",
         )
+    return sentences
+
+
+def recognise(
+    recogniser: Recogniser, sentences: Sequence[Sentence], *, told: Callable[[int], None] = lambda _: None
+) -> Recognised:
+    """What the model says of the sentences; `told` hears now and then how many are done."""
     recognitions: list[Recognition] = []
+    gold: list[Mapping[Span, ScoredSpan]] = []
     for begin in range(0, len(sentences), _CHUNK):
-        words = [sentence.words for sentence in sentences[begin : begin + _CHUNK]]
-        recognitions += recogniser.recognise_words(words, floor=0.0, max_plausible=1_000_000)
-        report(len(words))
-    return Recognised(sentences=tuple(sentences), recognitions=tuple(recognitions))
+        chunk = sentences[begin : begin + _CHUNK]
+        everything = recogniser.recognise_words(
+            [sentence.words for sentence in chunk], floor=0.0, max_plausible=_ALL
+        )
+        for sentence, found in zip(chunk, everything, strict=True):
+            wanted = {entity.span for entity in sentence.entities}
+            spans = (*found.entities, *found.plausible)
+            gold.append({scored.span: scored for scored in spans if scored.span in wanted})
+            recognitions.append(_as_in_a_stream(found))
+        told(len(recognitions))
+    return Recognised(sentences=tuple(sentences), recognitions=tuple(recognitions), gold=tuple(gold))
+
+
+def pooled(parts: Sequence[Recognised]) -> Recognised:
+    """Several data sets as one."""
+    return Recognised(
+        sentences=tuple(one for part in parts for one in part.sentences),
+        recognitions=tuple(one for part in parts for one in part.recognitions),
+        gold=tuple(one for part in parts for one in part.gold),
+    )
+
+
+def _as_in_a_stream(found: Recognition) -> Recognition:
+    likely = (scored for scored in found.plausible if scored.entity_probability >= FLOOR)
+    return replace(found, plausible=tuple(likely)[:MAX_PLAUSIBLE])

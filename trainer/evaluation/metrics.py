@@ -1,4 +1,4 @@
-"""What the scores leave out: how good the uncertainty is, and what the model saw without saying it."""
+"""What precision and recall leave out: how far u and p can be trusted, what is looked at."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from linkner.conll import Sentence
+from linkner.detection import Detector
 from linkner.scoring import Score
-from linkner.spans import Entity
+from linkner.spans import Entity, LabelledSpan, Span
 from trainer.evaluation.local import Recognised
 
 BINS = 10
 
 
 def auroc(recognised: Recognised) -> float | None:
-    """Area under the ROC curve of u as a sign of wrong predicted entities, in [0, 1]; 0.5 is chance.
+    """Area under the ROC curve of u as a sign of wrong entities, in [0, 1]; 0.5 is chance.
 
-    None where all predicted entities are right, or all are wrong.
+    Over the entities that the local model predicts; wrong is one whose span or label is not gold. None where
+    all are right, or all are wrong.
     """
     found = [(scored.uncertainty, not right) for scored, right in recognised.predicted()]
     if len({wrong for _, wrong in found}) < 2:
@@ -30,7 +32,7 @@ def auroc(recognised: Recognised) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Predicted entities whose probability lies in [`low`, `high`): how probable, and how often right."""
+    """Entities whose probability is in [`low`, `high`): how many, how probable and how often right."""
 
     low: float
     high: float
@@ -39,13 +41,16 @@ class Bin:
     accuracy: float
 
 
-def reliability(recognised: Recognised) -> list[Bin]:
-    """The predicted entities in BINS equal intervals of their probability, empty ones left out."""
+def reliability(recognised: Recognised) -> tuple[Bin, ...]:
+    """The entities that the local model predicts, in BINS equal intervals of their label's probability.
+
+    Intervals without entities are left out; the last one includes 1.
+    """
     found = list(recognised.predicted())
     probability = np.array([scored.probability for scored, _ in found])
     right = np.array([right for _, right in found], dtype=float)
     place = np.minimum((probability * BINS).astype(int), BINS - 1)
-    return [
+    return tuple(
         Bin(
             low=index / BINS,
             high=(index + 1) / BINS,
@@ -55,11 +60,14 @@ def reliability(recognised: Recognised) -> list[Bin]:
         )
         for index in range(BINS)
         if (inside := place == index).any()
-    ]
+    )
 
 
 def calibration_error(bins: Sequence[Bin]) -> float | None:
-    """ECE: the mean gap between confidence and accuracy, by entity, in [0, 1]; None without entities."""
+    """ECE (Guo et al. 2017): the mean gap between confidence and accuracy, by entity, in [0, 1].
+
+    None without entities.
+    """
     total = sum(one.count for one in bins)
     if not total:
         return None
@@ -68,59 +76,61 @@ def calibration_error(bins: Sequence[Bin]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the gold the spans hold that the system looks at: `recall` at `per_post` spans a post.
+    """What the system looks at: `per_post` spans on average, the share `recall` of the gold spans among them.
 
-    The spans are the predicted entities and the O spans, by entity probability, overlapping ones included;
-    the last one has the probability `epsilon`.
+    Those spans are the predicted entities (certain or not) and the candidates among all others. `recall` is
+    None where nothing is gold.
     """
 
-    recall: float
+    recall: float | None
     per_post: float
-    epsilon: float
+
+
+def coverage(recognised: Recognised, detector: Detector) -> Coverage:
+    """The coverage of the predicted entities and the candidates that the detector finds without gold."""
+    return _coverage(
+        recognised,
+        (
+            (index, span)
+            for index, recognition in enumerate(recognised.recognitions)
+            for span in {one.span for one in (*recognition.entities, *detector.candidates(recognition))}
+        ),
+    )
 
 
 def coverage_at(recognised: Recognised, *, per_post: float) -> Coverage:
-    """The coverage of the best spans of the whole set, `per_post` a post on average (or all there are)."""
-    ranked = sorted(_looked_at(recognised), key=lambda item: -item[0])
-    kept = ranked[: round(per_post * len(recognised.sentences))]
-    return _coverage(recognised, kept, epsilon=kept[-1][0] if kept else 1.0)
+    """The coverage of the best spans of the whole set by entity probability, `per_post` a post on average.
+
+    Predicted entities are ranked among the plausible spans, overlapping ones included. Where the recogniser
+    reports fewer spans, it is the coverage of all of them.
+    """
+    ranked = sorted(
+        (
+            (-scored.entity_probability, index, scored.span)
+            for index, recognition in enumerate(recognised.recognitions)
+            for scored in (*recognition.entities, *recognition.plausible)
+        ),
+    )
+    kept = ranked[: round(per_post * len(recognised))]
+    return _coverage(recognised, ((index, span) for _, index, span in kept))
 
 
-def coverage_above(recognised: Recognised, *, epsilon: float) -> Coverage:
-    """The coverage of the predicted entities and the O spans with an entity probability above `epsilon`."""
-    kept = [item for item in _looked_at(recognised) if item[0] > epsilon or item[2]]
-    return _coverage(recognised, kept, epsilon=epsilon)
-
-
-def _looked_at(recognised: Recognised) -> Iterable[tuple[float, bool, bool]]:
-    """(entity probability, is gold, is predicted) of every span."""
-    for sentence, recognition in recognised:
-        gold = {entity.span for entity in sentence.entities}
-        for scored in recognition.entities:
-            yield scored.entity_probability, scored.span in gold, True
-        for scored in recognition.plausible:
-            yield scored.entity_probability, scored.span in gold, False
-
-
-def _coverage(
-    recognised: Recognised, kept: Sequence[tuple[float, bool, bool]], *, epsilon: float
-) -> Coverage:
-    gold = sum(len(sentence.entities) for sentence in recognised.sentences)
-    found = sum(is_gold for _, is_gold, _ in kept)
+def _coverage(recognised: Recognised, looked_at: Iterable[tuple[int, Span]]) -> Coverage:
+    """The coverage of (sentence, span) pairs, each given once."""
+    gold = {
+        (index, entity.span)
+        for index, sentence in enumerate(recognised.sentences)
+        for entity in sentence.entities
+    }
+    found = [pair in gold for pair in looked_at]
     return Coverage(
-        recall=found / gold if gold else 0.0,
-        per_post=len(kept) / len(recognised.sentences),
-        epsilon=epsilon,
+        recall=sum(found) / len(gold) if gold else None, per_post=len(found) / max(len(recognised), 1)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Entities whose span has u in [`low`, `high`): the local scores there, and the share of all of them.
-
-    A gold entity that was not found counts where the model's u of its span lies; one longer than the model
-    looks counts nowhere.
-    """
+    """Entities whose span has a u in [`low`, `high`): their score, and the share of all predicted ones."""
 
     low: float
     high: float
@@ -129,58 +139,69 @@ class Interval:
 
 
 def by_uncertainty(
-    recognised: Recognised, entities: Sequence[Sequence[Entity]], *, width: float = 0.1, top: float = 1.0
-) -> list[Interval]:
-    """Scores and density in intervals of u of this `width` from 0 to `top` (the last one takes the rest).
+    recognised: Recognised, entities: Sequence[Sequence[Entity]], *, top: float = 1.0, count: int = 10
+) -> tuple[Interval, ...]:
+    """Scores and density of the entities in `count` intervals of u from 0 to `top` (Figures 4, 5 and 7).
 
-    `entities` are those of each sentence, the local model's or the linked ones; u is the local model's.
+    u is always the local model's. The last interval takes what lies above `top`, too. A gold entity counts
+    where the u of its span is; those too long for the model are in none.
+
+    Args:
+        recognised: the sentences.
+        entities: of each sentence, the local model's or the linked ones.
+        top: the largest u that the model can give, or less.
+        count: how many intervals.
     """
-    count = round(top / width)
-    correct, predicted, gold = (np.zeros(count, dtype=int) for _ in range(3))
-    for (sentence, recognition), found in zip(recognised, entities, strict=True):
-        place = {
-            scored.span: min(int(scored.uncertainty / width), count - 1)
-            for scored in (*recognition.plausible, *recognition.entities)
-        }
-        labels = {entity.span: entity.label for entity in sentence.entities}
-        for span in labels.keys() & place.keys():
-            gold[place[span]] += 1
+
+    def place(uncertainty: float) -> int:
+        return min(int(uncertainty * count / top), count - 1)
+
+    correct, predicted, gold = ([0] * count for _ in range(3))
+    for sentence, scored, found in zip(recognised.sentences, recognised.gold, entities, strict=True):
+        for span in {entity.span for entity in sentence.entities} & scored.keys():
+            gold[place(scored[span].uncertainty)] += 1
+        labelled = set(sentence.entities)
         for entity in found:
-            predicted[place[entity.span]] += 1
-            correct[place[entity.span]] += labels.get(entity.span) == entity.label
-    total = max(int(predicted.sum()), 1)
-    return [
+            predicted[place(entity.uncertainty)] += 1
+            correct[place(entity.uncertainty)] += LabelledSpan(entity.span, entity.label) in labelled
+    total = max(sum(predicted), 1)
+    return tuple(
         Interval(
-            low=index * width,
-            high=(index + 1) * width,
-            score=Score(int(correct[index]), int(predicted[index]), int(gold[index])),
-            density=int(predicted[index]) / total,
+            low=top * index / count,
+            high=top * (index + 1) / count,
+            score=Score(correct[index], predicted[index], gold[index]),
+            density=predicted[index] / total,
         )
         for index in range(count)
-    ]
+    )
 
 
-def surfaces(sentences: Iterable[Sentence]) -> set[str]:
-    """The surface forms of all entities, words joined by a space, case as it is."""
-    return {sentence.surface(entity.span) for sentence in sentences for entity in sentence.entities}
+def surfaces(sentences: Iterable[Sentence]) -> frozenset[str]:
+    """The surface forms of all entities, as they are written."""
+    return frozenset(sentence.surface(entity.span) for sentence in sentences for entity in sentence.entities)
 
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Entities whose surface form no training entity has: their share (OOV rate) and the recall on them."""
+    """Gold entities whose surface form no training entity has: their share (OOV rate), the recall on them.
 
-    rate: float
-    recall: float
+    Each is None where it has no denominator.
+    """
+
+    rate: float | None
+    recall: float | None
 
 
-def unseen(recognised: Recognised, *, seen: Collection[str]) -> Unseen:
-    """The gold entities that are not among the `seen` surface forms."""
-    gold = found = total = 0
-    for sentence, recognition in recognised:
-        predicted = {(scored.span, scored.label) for scored in recognition.entities}
+def unseen(
+    sentences: Sequence[Sentence], entities: Sequence[Sequence[Entity]], *, seen: Collection[str]
+) -> Unseen:
+    """How the entities do on what training did not show; `seen` are its `surfaces`."""
+    total = new = found = 0
+    for sentence, predicted in zip(sentences, entities, strict=True):
+        labelled = {LabelledSpan(entity.span, entity.label) for entity in predicted}
         for entity in sentence.entities:
             total += 1
             if sentence.surface(entity.span) not in seen:
-                gold += 1
-                found += (entity.span, entity.label) in predicted
-    return Unseen(rate=gold / total if total else 0.0, recall=found / gold if gold else 0.0)
+                new += 1
+                found += entity in labelled
+    return Unseen(rate=new / total if total else None, recall=found / new if new else None)

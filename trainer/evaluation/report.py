@@ -1,4 +1,4 @@
-"""Everything that is measured on one labelled file, as one value and as JSON."""
+"""Everything that is measured on one labelled data set, as one value and as JSON."""
 
 from __future__ import annotations
 
@@ -6,165 +6,120 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linkner.recognition.checkpoint import ModelConfig
-from linkner.recognition.uncertainty import largest
-from linkner.scoring import Score, Scores, score
-from linkner.spans import LabelledSpan
-from trainer.evaluation.linked import CHARS_PER_TOKEN, Linked, ProtocolName, unlinked
+from linkner.detection import Detector
+from linkner.scoring import Score, Scores
+from trainer.evaluation import metrics
+from trainer.evaluation.linked import Linked, unlinked
 from trainer.evaluation.local import Recognised
-from trainer.evaluation.metrics import (
-    Bin,
-    Coverage,
-    Interval,
-    Unseen,
-    auroc,
-    by_uncertainty,
-    calibration_error,
-    coverage_above,
-    coverage_at,
-    reliability,
-    unseen,
-)
+from trainer.evaluation.metrics import Bin, Coverage, Interval, Unseen
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a model, alone or linked, reaches on one file. Ratios are in [0, 1].
+    """What a model, alone or linked to an LLM, reaches on one data set. Ratios are in [0, 1].
 
-    `scores` are those of the final entities, `local` those of the model alone; `linked` and `llm` (the LLM's
-    name, or `replay`) are None without an LLM. `coverage` is at the wanted number of spans a post,
-    `above_epsilon` at the detector's ε.
+    `scores` and `intervals` are of the final entities, `local` of the local model's alone; `bins` and `auroc`
+    are the local model's, too. `coverage` is what the deployed detector looks at, `best` what the best spans
+    by entity probability would cover.
     """
 
-    data: str
     sentences: int
-    protocol: ProtocolName
     scores: Scores
     local: Scores
-    linked: Linked | None
-    llm: str | None
+    linked: Linked
     auroc: float | None
     bins: Sequence[Bin]
     intervals: Sequence[Interval]
     coverage: Coverage
-    above_epsilon: Coverage
+    best: Coverage
     unseen: Unseen | None
+
+    @property
+    def ece(self) -> float | None:
+        """The expected calibration error of the predicted entities' probability; None without entities."""
+        return metrics.calibration_error(self.bins)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; what was not measured is null."""
-        micro, spans = self.scores.micro, self.scores.spans
-        ece = calibration_error(self.bins)
+        linked, spans, spent = self.linked, self.scores.spans, self.linked.spent
         return {
-            "data": self.data,
             "sentences": self.sentences,
-            "protocol": self.protocol,
-            "llm": self.llm,
-            **score_json(micro),
-            "span_f1": round(spans.f1, 6),
-            "span_recall": round(spans.recall, 6),
-            "local_f1": round(self.local.micro.f1, 6),
-            "candidate_recall": round(self.coverage.recall, 6),
-            "candidates_per_post": round(self.coverage.per_post, 4),
-            "recall_above_epsilon": round(self.above_epsilon.recall, 6),
-            "spans_above_epsilon_per_post": round(self.above_epsilon.per_post, 4),
-            **self._cost(),
-            "ece": None if ece is None else round(ece, 6),
-            "auroc": None if self.auroc is None else round(self.auroc, 6),
-            "unseen_recall": round(self.unseen.recall, 6) if self.unseen else None,
-            "oov_rate": round(self.unseen.rate, 6) if self.unseen else None,
+            **score_json(self.scores.micro),
+            "span_f1": _rounded(spans.f1),
+            "span_precision": _rounded(spans.precision),
+            "span_recall": _rounded(spans.recall),
+            "local_f1": _rounded(self.local.micro.f1),
+            "candidate_recall": _rounded(self.coverage.recall),
+            "candidates_per_post": _rounded(self.coverage.per_post),
+            "best_spans_per_post": _rounded(self.best.per_post),
+            "best_spans_recall": _rounded(self.best.recall),
+            "questions_per_100_posts": self._per(100, spent.questions),
+            "posts_asked_per_100_posts": self._per(100, linked.posts_asked),
+            "tokens_per_1000_posts": self._per(1000, spent.tokens),
+            "prompt_tokens_per_1000_posts": self._per(1000, spent.prompt_tokens),
+            "completion_tokens_per_1000_posts": self._per(1000, spent.completion_tokens),
+            "candidates_asked": linked.candidates,
+            "unanswered": linked.unanswered,
+            "llm_share": _rounded(linked.llm_share),
+            "ece": _rounded(self.ece),
+            "auroc": _rounded(self.auroc),
+            "unseen_recall": _rounded(self.unseen.recall) if self.unseen else None,
+            "oov_rate": _rounded(self.unseen.rate) if self.unseen else None,
             "per_label": {label: score_json(score) for label, score in self.scores.per_label.items()},
             "by_uncertainty": [
                 {
-                    "low": round(one.low, 6),
-                    "high": round(one.high, 6),
-                    "f1": round(one.score.f1, 6),
-                    "density": round(one.density, 6),
+                    "low": _rounded(one.low),
+                    "high": _rounded(one.high),
+                    "f1": _rounded(one.score.f1),
+                    "density": _rounded(one.density),
+                    "predicted": one.score.predicted,
+                    "gold": one.score.gold,
                 }
                 for one in self.intervals
             ],
         }
 
-    def _cost(self) -> dict[str, Any]:
-        if self.linked is None:
-            return dict.fromkeys(
-                ("llm_share", "questions_per_100_posts", "tokens_per_1000_posts", "token_count")
-            )
-        linked, posts = self.linked, self.sentences
-        return {
-            "llm_share": round(linked.llm_share, 6),
-            "questions_per_100_posts": round(100 * linked.questions / posts, 3),
-            "tokens_per_1000_posts": round(
-                1000 * (linked.prompt_tokens + linked.completion_tokens) / posts, 1
-            ),
-            "prompt_tokens_per_1000_posts": round(1000 * linked.prompt_tokens / posts, 1),
-            "completion_tokens_per_1000_posts": round(1000 * linked.completion_tokens / posts, 1),
-            "posts_asked_per_100_posts": round(100 * linked.posts_asked / posts, 3),
-            "token_count": f"estimated: {CHARS_PER_TOKEN} characters a token"
-            if self.llm == "replay"
-            else "the endpoint's",
-        }
-
-
-def local_scores(recognised: Recognised) -> Scores:
-    """The scores of the predicted entities."""
-    return score(
-        [sentence.entities for sentence in recognised.sentences],
-        [
-            [LabelledSpan(scored.span, scored.label) for scored in one.entities]
-            for one in recognised.recognitions
-        ],
-    )
+    def _per(self, posts: int, count: int) -> float:
+        return round(posts * count / self.sentences, 3)
 
 
 def measure(
     recognised: Recognised,
     *,
-    data: str,
-    protocol: ProtocolName,
-    config: ModelConfig,
-    epsilon: float,
-    per_post: float,
+    detector: Detector,
     linked: Linked | None = None,
-    llm: str | None = None,
     seen: Collection[str] | None = None,
+    best_spans: float = 1.0,
+    top: float = 1.0,
 ) -> Report:
-    """Measure one file.
+    """Measure the model on one data set.
 
     Args:
-        recognised: its sentences, recognised.
-        data: its name.
-        protocol: the one that `linked` was made with.
-        config: the model's.
-        epsilon: the detector's.
-        per_post: spans a post at which the recall of candidates is given.
-        linked: the linked result, None for the local model alone.
-        llm: the judge's name.
-        seen: surface forms of the training entities, to tell unseen ones.
+        recognised: the data set, recognised.
+        detector: what finds the candidates in a deployed system.
+        linked: the linked result; None for the local model alone.
+        seen: surface forms of the training entities (`metrics.surfaces`), to tell the unseen ones.
+        best_spans: spans a post at which the recall of the best spans is given.
+        top: the largest u that the model can give.
     """
-    local = local_scores(recognised)
+    local = unlinked(recognised)
+    result = linked or local
     return Report(
-        data=data,
-        sentences=len(recognised.sentences),
-        protocol=protocol,
-        scores=linked.scores(recognised.sentences) if linked else local,
-        local=local,
-        linked=linked,
-        llm=llm,
-        auroc=auroc(recognised),
-        bins=reliability(recognised),
-        intervals=by_uncertainty(
-            recognised,
-            unlinked(recognised).entities,
-            top=largest(config.uncertainty, classes=config.classes),
-        ),
-        coverage=coverage_at(recognised, per_post=per_post),
-        above_epsilon=coverage_above(recognised, epsilon=epsilon),
-        unseen=unseen(recognised, seen=seen) if seen is not None else None,
+        sentences=len(recognised),
+        scores=result.scores(recognised.sentences),
+        local=local.scores(recognised.sentences),
+        linked=result,
+        auroc=metrics.auroc(recognised),
+        bins=metrics.reliability(recognised),
+        intervals=metrics.by_uncertainty(recognised, result.entities, top=top),
+        coverage=metrics.coverage(recognised, detector),
+        best=metrics.coverage_at(recognised, per_post=best_spans),
+        unseen=metrics.unseen(recognised.sentences, result.entities, seen=seen) if seen is not None else None,
     )
 
 
 def score_json(score: Score) -> dict[str, float | int]:
-    """A JSON object of the counts and ratios."""
+    """A JSON object of the ratios and counts."""
     return {
         "precision": round(score.precision, 6),
         "recall": round(score.recall, 6),
@@ -173,3 +128,7 @@ def score_json(score: Score) -> dict[str, float | int]:
         "predicted": score.predicted,
         "correct": score.correct,
     }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)

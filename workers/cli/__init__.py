@@ -8,6 +8,7 @@ import typer
 
 from linkner.errors import LinknerError
 from workers.cli.cache import register as add_cache
+from workers.cli.cost import register as add_cost
 from workers.cli.dead import register as add_dead
 from workers.cli.demo import register as add_demo
 from workers.cli.documents import register as add_documents
@@ -31,6 +32,7 @@ for add_commands in (
     add_model,
     add_dead,
     add_cache,
+    add_cost,
     add_simulate,
     add_roles,
 ):

@@ -9,6 +9,7 @@ from typing import Literal
 from linkner.classification import Prompt, ask_about, parse_answer
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
+from workers.handlers.budget import BUDGET, Budget, Tariff
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import (
     ATTEMPTS_EXHAUSTED,
@@ -39,7 +40,7 @@ class ClassifyQuestion:
     its lease ended may find a newer fence and is then dropped.
 
     A question equal to one answered within `cache_max_age_s` takes that answer, and one equal to a question
-    that is being asked is put off until it is answered; 0 asks each anew. `model` is the LLM's name in keys.
+    that is being asked is put off until it is answered; 0 asks each anew.
     """
 
     store: Store
@@ -50,7 +51,8 @@ class ClassifyQuestion:
     lease_s: float
     max_attempts: int
     max_wait_s: float
-    model: str
+    tariff: Tariff
+    budget: Budget
     cache_max_age_s: float
 
     def __call__(self, question_id: int) -> Outcome:
@@ -60,13 +62,15 @@ class ClassifyQuestion:
             return "skipped"
         (candidate,) = claim.candidates
         prompt = ask_about(claim.text, candidate, self.label_set)
-        question = SharedQuestion.of(claim, prompt, model=self.model)
+        question = SharedQuestion.of(claim, prompt, model=self.tariff.model)
         known = self._recall(question)
         if isinstance(known, CachedAnswer):
             return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
         if known != "ask":
             return known
         try:
+            if self.budget.is_spent(claim.source):
+                return self._end(claim, reason=BUDGET, error="the day's budget is spent")
             wait_s = self._wait_for_permit()
         except UnavailableError:
             self.store.release(claim, delay_s=5.0, error=None)
@@ -97,8 +101,10 @@ class ClassifyQuestion:
             return self._end(claim, reason=LLM_REFUSED, error=str(error))
         except UnavailableError as error:
             return self._later(claim, error)
+        call = self.tariff.call(reply)
         label = parse_answer(reply.text, self.label_set)
         if label is None:
+            self.store.record_call(claim, call)
             return self._unreadable(claim, reply)
         answer = Answer(
             labels=dict.fromkeys(claim.candidates, label),
@@ -110,7 +116,10 @@ class ClassifyQuestion:
             replayed=reply.replayed,
         )
         keep = question.share(answer) if self.cache_max_age_s else None
-        return "answered" if self.store.record_answer(claim, answer, keep=keep) else "stale"
+        if self.store.record_answer(claim, answer, keep=keep, call=call):
+            return "answered"
+        self.store.record_call(claim, call)
+        return "stale"
 
     def _later(self, claim: ClaimedQuestion, error: UnavailableError) -> Outcome:
         """A service that says when to come back has refused nothing: that is not counted as an attempt."""

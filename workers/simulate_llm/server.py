@@ -19,6 +19,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from linkner.errors import ConfigurationError, InputError
+from linkner.pricing import tokens_of
 from workers.simulate_llm.behaviour import Admission, Behaviour
 from workers.simulate_llm.recorded import Question, RecordedReplies
 
@@ -56,11 +57,6 @@ class Call:
                 "not a chat completion request",
                 expected="model, and messages of role and text with a user's among them",
             ) from error
-
-
-def tokens_of(chars: int) -> int:
-    """An estimate without a tokenizer: one token for every four characters, rounded up."""
-    return math.ceil(chars / 4)
 
 
 class ReplayServer:

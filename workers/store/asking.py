@@ -10,8 +10,8 @@ from __future__ import annotations
 from sqlalchemy import Connection, Row, TextClause, text
 
 from linkner.spans import Span
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, ClaimedQuestion
-from workers.store import answer_cache
+from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, Call, ClaimedQuestion
+from workers.store import answer_cache, spending
 from workers.store.sql import NAME_CHARS, RAW_CHARS, columns, notify, storable, storable_error
 
 _CLAIMABLE = "(state = 'pending' AND not_before <= now() OR state = 'claimed' AND lease_until <= now())"
@@ -25,7 +25,7 @@ _CLAIM = text(f"""
         WHERE id = :question_id AND attempts < :max_attempts AND {_CLAIMABLE}
         RETURNING id, document_id, fence, attempts
     )
-    SELECT claimed.*, documents.text,
+    SELECT claimed.*, documents.source, documents.text,
         ARRAY(SELECT start FROM spans WHERE question_id = :question_id ORDER BY start, "end") AS starts,
         ARRAY(SELECT "end" FROM spans WHERE question_id = :question_id ORDER BY start, "end") AS ends
     FROM claimed JOIN documents ON documents.id = claimed.document_id
@@ -103,6 +103,7 @@ def _claimed(row: Row[tuple[object, ...]]) -> ClaimedQuestion:
         document_id=row.document_id,
         fence=row.fence,
         attempts=row.attempts,
+        source=row.source,
         text=row.text,
         candidates=tuple(Span(start, end) for start, end in zip(row.starts, row.ends, strict=True)),
     )
@@ -114,6 +115,7 @@ def record_answer(
     answer: Answer,
     *,
     keep: CachedAnswer | None = None,
+    call: Call | None = None,
 ) -> bool:
     """See `Store.record_answer`. Labels of spans that the question did not ask about are left out."""
     if not _end(connection, claim.document_id, ANSWER, _held(claim)):
@@ -133,6 +135,8 @@ def record_answer(
             "cached": answer.cached,
         },
     )
+    if call is not None:
+        spending.record_call(connection, claim, call)
     if keep is not None:
         answer_cache.keep(connection, claim, keep)
     return True

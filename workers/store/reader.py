@@ -1,17 +1,18 @@
-"""The Reader port on PostgreSQL: what consumers and operators see."""
+"""The Reader and Ledger ports on PostgreSQL: what consumers and operators see."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import ProgrammingError
 
 from linkner.errors import UnavailableError
-from workers.ports import CacheCounts, Counts, DocumentView, EntityView, FeedItem
-from workers.store import answer_cache
+from workers.ports import CacheCounts, CostRow, CostsBy, Counts, DocumentView, EntityView, FeedItem
+from workers.store import answer_cache, spending
 from workers.store.database import in_transaction, newest_revision
 
 _MOST_UNFINISHED = 1_000_000
@@ -111,6 +112,14 @@ class PostgresReader:
     def cache(self) -> CacheCounts:
         """See the port."""
         return in_transaction(self._engine, answer_cache.counts)
+
+    def costs(self, by: CostsBy, *, within_s: float) -> list[CostRow]:
+        """See `Ledger.costs`."""
+        return in_transaction(self._engine, spending.costs, by, within_s=within_s)
+
+    def spent_today(self) -> Mapping[str, Decimal]:
+        """See `Ledger.spent_today`."""
+        return in_transaction(self._engine, spending.spent_today)
 
     def unfinished(self) -> int:
         """See the port; counted up to a million."""

@@ -11,6 +11,7 @@ from workers.ports import (
     Accepted,
     Answer,
     CachedAnswer,
+    Call,
     ClaimedQuestion,
     Joinable,
     NewDocument,
@@ -18,7 +19,7 @@ from workers.ports import (
     Recognised,
     StoredText,
 )
-from workers.store import accepting, answer_cache, asking, finishing, recognising
+from workers.store import accepting, answer_cache, asking, finishing, recognising, spending
 from workers.store.database import in_transaction
 
 
@@ -61,9 +62,17 @@ class PostgresStore:
         return in_transaction(self._engine, answer_cache.recall, claim, key, max_age_s=max_age_s)
 
     def record_answer(
-        self, claim: ClaimedQuestion, answer: Answer, *, keep: CachedAnswer | None = None
+        self,
+        claim: ClaimedQuestion,
+        answer: Answer,
+        *,
+        keep: CachedAnswer | None = None,
+        call: Call | None = None,
     ) -> bool:
-        return in_transaction(self._engine, asking.record_answer, claim, answer, keep=keep)
+        return in_transaction(self._engine, asking.record_answer, claim, answer, keep=keep, call=call)
+
+    def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
+        in_transaction(self._engine, spending.record_call, claim, call)
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         return in_transaction(self._engine, asking.release, claim, delay_s=delay_s, error=error)

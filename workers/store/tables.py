@@ -7,7 +7,8 @@ where `published_at` is null and `not_before` has come: documents in the queue o
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    Numeric,
     Text,
     UniqueConstraint,
 )
@@ -227,6 +229,37 @@ class CachedAnswerRow(Table, table=True):
     prompt_version: str | None = _text(nullable=True)
     raw: str | None = _text(nullable=True)
     replayed: bool | None
+
+
+class CallRow(Table, table=True):
+    """One answered LLM call: what it used, and its cost where its price was known."""
+
+    __tablename__ = "calls"
+    __table_args__ = (Index("calls_by_time", "called_at"),)
+
+    id: int = _id()
+    question_id: int = _reference("questions")
+    source: str = _text()
+    endpoint: str = _text()
+    model: str = _text()
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal | None = Field(default=None, sa_column=Column(Numeric, nullable=True))
+    batched: bool
+    replayed: bool
+    called_at: datetime = _time()
+
+
+class SpendingRow(Table, table=True):
+    """The cost of a source's calls on one day (UTC), in shards: see `workers.store.spending`."""
+
+    __tablename__ = "spending"
+
+    day: date = Field(primary_key=True)
+    source: str = Field(sa_column=Column(Text, primary_key=True))
+    shard: int = Field(primary_key=True)
+    cost: Decimal = Field(sa_column=Column(Numeric, nullable=False))
 
 
 class EntityRow(Table, table=True):

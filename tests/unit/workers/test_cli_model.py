@@ -6,11 +6,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from linkner.errors import ConfigurationError, InputError
+from linkner.errors import ConfigurationError
 from linkner.recognition import checkpoint
 from workers.cli.model import register
-
-CONLL = "Anna\tB-person\nsleeps\tO\n\nRome\tB-location\n\n"
 
 
 @pytest.fixture(scope="module")
@@ -84,25 +82,6 @@ def test_entities_have_surfaces_and_plausible_spans_on_request(app) -> None:
     assert line["plausible"]
     for one in (*line["entities"], *line["plausible"]):
         assert text[one["start"] : one["end"]] == one["surface"]
-
-
-def test_evaluate_prints_json_for_machines_and_a_table_for_people(app, folder, tmp_path) -> None:
-    data = tmp_path / "test.conll"
-    data.write_text(CONLL)
-    arguments = ["evaluate", "--data", str(data), "--model", folder, "--device", "cpu"]
-    result = CliRunner().invoke(app, [*arguments, "--json"])
-    scores = json.loads(result.stdout.splitlines()[-1])
-    assert scores["sentences"] == scores["gold"] == 2
-    assert [scores[name] for name in ("precision", "recall", "f1", "span_f1")] == [0, 0, 0, 0]
-    assert scores["per_label"].keys() == {"person", "location"}
-    table = CliRunner().invoke(app, arguments).stdout
-    assert "person" in table
-    assert "spans alone" in table
-
-
-def test_evaluate_of_a_missing_file_is_an_error_of_ours(app, folder, tmp_path) -> None:
-    arguments = ["evaluate", "--data", str(tmp_path / "none.conll"), "--model", folder]
-    assert isinstance(CliRunner().invoke(app, arguments).exception, InputError)
 
 
 def test_train_needs_data(app, tmp_path) -> None:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
-from linkner.labels import label_set
+from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.options import Device, Model, UncertaintyOverride
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from linkner.conll import Sentence
-    from linkner.labels import LabelSet
-    from linkner.recognition.recogniser import Recogniser
-    from trainer.evaluation.linked import Judge
+    from trainer.evaluation.linked import Linked
     from trainer.evaluation.local import Recognised
-    from trainer.evaluation.report import Report
 
 
 class ProtocolOption(StrEnum):
@@ -35,129 +31,150 @@ class ProtocolOption(StrEnum):
 
 def evaluate(
     data: Annotated[
-        list[Path] | None, typer.Option(help="CoNLL file with gold tags; more than one may follow.")
+        list[Path] | None, typer.Option(help="CoNLL file with gold tags; more files may follow.")
     ] = None,
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
     model: Model = None,
     protocol: Annotated[
-        ProtocolOption, typer.Option(help="How candidates are found; `paper` uses gold boundaries.")
+        ProtocolOption,
+        typer.Option(
+            help="How candidates are found: `deployed` sees no gold; `paper` also asks about gold spans that "
+            "the model missed, as the paper's tables do."
+        ),
     ] = ProtocolOption.DEPLOYED,
     replies: Annotated[
-        Path | None, typer.Option(help="Link to an LLM that is replayed from these recorded replies.")
+        list[Path] | None,
+        typer.Option(help="Link to an LLM that is replayed from recorded replies; once for each data file."),
     ] = None,
     llm: Annotated[
-        str | None, typer.Option(help="Link to this OpenAI-compatible endpoint (key: OPENAI_API_KEY).")
+        str | None, typer.Option(help="Link to this OpenAI-compatible endpoint; key in OPENAI_API_KEY.")
     ] = None,
-    llm_model: Annotated[str, typer.Option(help="Model name sent to the endpoint.")] = "gpt-4o-mini",
+    llm_model: Annotated[str, typer.Option(help="Name of the endpoint's model.")] = "gpt-4o-mini",
+    connections: Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")] = 16,
+    llm_deadline_s: Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")] = 60.0,
+    label_set: Annotated[
+        str | None, typer.Option(help="Label set of the questions. [default: the model's]")
+    ] = None,
     tau: Annotated[float, typer.Option(help="τ: predicted entities with a larger u are asked about.")] = 0.15,
     epsilon: Annotated[
-        float, typer.Option(help="ε: entity probability above which O spans are asked about.")
+        float, typer.Option(help="ε: entity probability above which O spans are asked about (deployed).")
     ] = 0.3,
-    max_questions: Annotated[int, typer.Option(help="Most candidates of one post.")] = 8,
-    spans_per_post: Annotated[
-        float, typer.Option(min=0, help="Spans a post at which the recall of candidates is given.")
+    max_questions: Annotated[
+        int, typer.Option(help="Most candidates of one post that are asked about (deployed).")
+    ] = 8,
+    best_spans: Annotated[
+        float, typer.Option(min=0, help="Spans a post at which the recall of the best spans is given.")
     ] = 1.0,
     seen: Annotated[
-        Path | None, typer.Option(help="Training file (CoNLL): entities not in it count as unseen.")
+        Path | None, typer.Option(help="Training file (CoNLL): entities that are not in it count as unseen.")
     ] = None,
     uncertainty: UncertaintyOverride = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Write a reliability plot (PNG) of the first file.")
-    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a reliability plot to this PNG file.")] = None,
     device: Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
-    """Measure a model on labelled files, by itself or linked to an LLM.
+    """Measure a model on labelled files: by itself, or linked to an LLM that is called or replayed.
 
-    An entity counts where its span and its type are both right (as seqeval counts). Several files make the
-    columns of one table. Ratios in the JSON are in [0, 1]; the fields of the first file stand at the top, and
-    `files` has one object for each. What an LLM was replayed for says `replay`.
+    An entity counts where its span and its type are both right, as seqeval counts. Several files make the
+    columns of one table; figures of `all` take them together as one file.
+
+    In the JSON, ratios are in [0, 1] and what was not measured is null; the figures at the top are of all
+    files together, `files` has those of each. `llm` is the LLM's name, `replay`, or null.
 
     Examples:
 
-    linkner evaluate --data test.conll
+    linkner evaluate --data test.conll --seen train.conll
 
-    linkner evaluate --data dev.conll --replies replies.jsonl --json
+    linkner evaluate --model models/mine --data news.conll typos.conll --json
 
-    linkner evaluate --model models/mine --data news.conll typos.conll --seen train.conll
+    linkner evaluate --data dev.conll --replies replies.dev.jsonl --tau 0.1 --epsilon 0.2
+
+    linkner evaluate --data dev.conll --protocol paper --tau 0 --llm http://127.0.0.1:11434/v1
+    --llm-model llama3
     """
     from linkner import conll
+    from linkner.labels import label_set as named
     from linkner.recognition.recogniser import Recogniser
-    from trainer.evaluation import metrics, report
-    from trainer.evaluation.linked import link_all
+    from linkner.recognition.uncertainty import largest
+    from trainer.evaluation import linked, local, metrics
     from trainer.evaluation.reliability_plot import draw_reliability
+    from trainer.evaluation.report import measure
     from workers.cli.model.tables import print_reports
 
-    paths = [*(data or []), *(more or [])]
-    if not paths:
-        raise ConfigurationError("there is nothing to evaluate on", expected="--data FILE.conll")
+    detector = Detector(threshold=tau, epsilon=epsilon, max_questions=max_questions)
+    asking = JudgeOptions(
+        replies=replies or [],
+        llm=llm,
+        llm_model=llm_model,
+        connections=connections,
+        deadline_s=llm_deadline_s,
+    )
+    paths = _by_name([*(data or []), *(more or [])])
     recogniser = Recogniser.from_pretrained(
         model, device=device, uncertainty=uncertainty.value if uncertainty else None
     )
-    detector = Detector(threshold=tau, epsilon=epsilon, max_questions=max_questions)
+    sets = {name: local.read_labelled(path, labels=recogniser.labels) for name, path in paths.items()}
     surfaces = metrics.surfaces(conll.read(seen)) if seen else None
-    reports: list[Report] = []
-    with Steps(quiet=as_json) as steps:
-        for path in paths:
-            sentences = conll.read(path)
-            recognised = _recognise(recogniser, sentences=sentences, path=path, steps=steps)
-            judge = _judge(recognised, label_set(recogniser.label_set), replies, llm, llm_model)
-            linked = (
-                link_all(recognised, detector=detector, judge=judge, protocol=protocol.value)
+    runs: dict[str, tuple[Recognised, Linked]] = {}
+    with (
+        Steps() as steps,
+        asking.judges(sets, named(label_set or recogniser.label_set), steps) as judges,
+    ):
+        for (name, sentences), judge in zip(sets.items(), judges, strict=True):
+            steps.expect(name, len(sentences))
+            found = local.recognise(recogniser, sentences, told=partial(steps.at, name))
+            runs[name] = (
+                found,
+                linked.link_all(found, detector=detector, judge=judge, protocol=protocol.value)
                 if judge is not None
-                else None
+                else linked.unlinked(found),
             )
-            reports.append(
-                report.measure(
-                    recognised,
-                    data=path.name,
-                    protocol=protocol.value,
-                    config=recogniser.config,
-                    epsilon=epsilon,
-                    per_post=spans_per_post,
-                    linked=linked,
-                    llm=judge.name if judge is not None else None,
-                    seen=surfaces,
-                )
-            )
+    if len(runs) > 1:
+        founds, results = zip(*runs.values(), strict=True)
+        runs["all"] = local.pooled(founds), linked.pooled(results)
+    reports = {
+        name: measure(
+            found,
+            detector=detector,
+            linked=result,
+            seen=surfaces,
+            best_spans=best_spans,
+            top=largest(recogniser.config.uncertainty, classes=recogniser.config.classes),
+        )
+        for name, (found, result) in runs.items()
+    }
+    _, whole = list(reports.items())[-1]
+    context = {
+        "model": recogniser.name,
+        "uncertainty": recogniser.config.uncertainty,
+        "protocol": protocol.value,
+        "llm": None if judge is None else "replay" if whole.linked.spent.replayed else judge.name,
+        "token_count": None if judge is None else judge.token_count,
+        "tau": tau,
+        "epsilon": epsilon,
+        "max_questions": max_questions,
+    }
     if plot is not None:
-        draw_reliability(reports[0].bins, path=plot, title=f"{recogniser.name} on {reports[0].data}")
+        draw_reliability(whole.bins, path=plot, title=f"{recogniser.name} on {', '.join(sets)}")
     if as_json:
-        files = [one.to_json() for one in reports]
-        typer.echo(json.dumps({"model": recogniser.name, **files[0], "files": files}))
+        files = [{"data": name, **reports[name].to_json()} for name in sets]
+        typer.echo(json.dumps({**context, **whole.to_json(), "files": files}))
     else:
-        print_reports(reports, title=recogniser.name)
+        print_reports(reports, title=recogniser.name, context=_in_words(context))
 
 
-def _recognise(
-    recogniser: Recogniser, *, sentences: Sequence[Sentence], path: Path, steps: Steps
-) -> Recognised:
-    from trainer.evaluation import local
-
-    done = 0
-
-    def report(more: int) -> None:
-        nonlocal done
-        done += more
-        steps.at(path.name, done)
-
-    steps.expect(path.name, len(sentences))
-    return local.recognise(recogniser, sentences, report=report)
+def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
+    """The files by what they are called in tables. Raises ConfigurationError where there is none."""
+    if not paths:
+        raise ConfigurationError("there is nothing to evaluate on", expected="--data FILE.conll")
+    names = [path.name for path in paths]
+    return {path.name if names.count(path.name) == 1 else str(path): path for path in paths}
 
 
-def _judge(
-    recognised: Recognised, labels: LabelSet, replies: Path | None, llm: str | None, llm_model: str
-) -> Judge | None:
-    """The judge that the options name. Raises ConfigurationError where they name two."""
-    from linkner.replies import read_sentence_replies
-    from trainer.evaluation.linked import ReplayJudge
-    from workers.cli.model.live_judge import LiveJudge
-
-    if replies is not None and llm is not None:
-        raise ConfigurationError("two LLMs are named", expected="--replies or --llm, not both")
-    if replies is not None:
-        words = [sentence.words for sentence in recognised.sentences]
-        return ReplayJudge(read_sentence_replies(replies, words), labels)
-    if llm is not None:
-        return LiveJudge(name=llm_model, base_url=llm, label_set=labels)
-    return None
+def _in_words(context: Mapping[str, Any]) -> str:
+    if context["llm"] is None:
+        return "no LLM: the local model alone"
+    return (
+        f"{context['protocol']} protocol, τ = {context['tau']:g}, ε = {context['epsilon']:g}; "
+        f"LLM: {context['llm']}; tokens: {context['token_count']}"
+    )

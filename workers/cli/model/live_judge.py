@@ -1,68 +1,90 @@
-"""A judge for evaluations that asks a live LLM endpoint about several documents at once."""
+"""A judge for evaluations that asks a live LLM, several posts at once."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from linkner.classification import Example, parse_answer
+from linkner.classification import Prompt, parse_answer
+from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
+from workers.ports import Llm, Reply
 
 if TYPE_CHECKING:
-    from trainer.evaluation.linked import Asked, Verdict
-    from workers.llm_client import OpenAiLlm
+    from trainer.evaluation.judges import Asked, Verdict
 
-CONNECTIONS = 16
+ATTEMPTS = 5
+"""Calls after which a question that the endpoint does not answer ends the evaluation."""
+
+TRIES = 2
+"""Replies without a label after which a candidate counts as unanswered, as in the stream."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LiveJudge:
-    """Asks the model `name` of an OpenAI-compatible endpoint; a reply that names no label is no answer.
+    """Asks an LLM about `connections` posts at once. `told` hears how many posts of all are done.
 
-    `report` is told of each document that is done. Errors of the endpoint end the evaluation: a figure with
-    holes in it would be no figure.
+    A question that is refused, or answered beside the label set, leaves its candidate without an answer. An
+    endpoint that stays away ends the evaluation: figures with holes in them would be none.
     """
 
+    llm: Llm
     name: str
-    base_url: str
     label_set: LabelSet
-    examples: Sequence[Example] = ()
-    deadline_s: float = 60.0
-    report: Callable[[], None] = lambda: None
+    connections: int = 16
+    told: Callable[[int, int], None] = lambda _done, _total: None
+    sleep: Callable[[float], None] = time.sleep
 
-    def classify(self, documents: Mapping[int, Asked]) -> Mapping[int, Verdict]:
-        """See `trainer.evaluation.linked.Judge`. Raises ServiceError where the endpoint fails."""
-        from workers.llm_client import OpenAiLlm
+    token_count = "as the endpoint counts them"
 
-        llm = OpenAiLlm(
-            base_url=self.base_url,
-            api_key=os.environ.get("OPENAI_API_KEY", ""),
-            model=self.name,
-            deadline_s=self.deadline_s,
-            connections=CONNECTIONS,
-        )
-        with closing(llm), ThreadPoolExecutor(CONNECTIONS) as pool:
-            verdicts = pool.map(lambda asked: self._verdict(llm, asked), documents.values())
-            return dict(zip(documents, verdicts, strict=True))
+    def classify(self, asked: Sequence[Asked]) -> list[Verdict]:
+        """See `trainer.evaluation.judges.Judge`.
 
-    def _verdict(self, llm: OpenAiLlm, asked: Asked) -> Verdict:
-        from trainer.evaluation.linked import Verdict
+        The first post is asked about by itself and without patience, so that a wrong URL, key or model name
+        is told at once.
 
-        replies = [llm.ask(prompt) for prompt in asked.prompts(self.label_set, examples=self.examples)]
-        self.report()
-        labels = {
-            span: label
-            for span, reply in zip(asked.candidates, replies, strict=True)
-            if (label := parse_answer(reply.text, self.label_set)) is not None
-        }
-        return Verdict(
-            labels=labels,
-            questions=len(replies),
-            prompt_tokens=sum(reply.prompt_tokens for reply in replies),
-            completion_tokens=sum(reply.completion_tokens for reply in replies),
-            replayed=any(reply.replayed for reply in replies),
-        )
+        Raises:
+            ServiceError: that failed, or a later question was not answered in ATTEMPTS calls.
+        """
+        verdicts: list[Verdict] = []
+        for verdict in self._verdicts(asked):
+            verdicts.append(verdict)
+            self.told(len(verdicts), len(asked))
+        return verdicts
+
+    def _verdicts(self, asked: Sequence[Asked]) -> Iterator[Verdict]:
+        yield from (self._verdict(one, self.llm.ask) for one in asked[:1])
+        with ThreadPoolExecutor(self.connections) as pool:  # where one fails, those not begun are cancelled
+            yield from pool.map(lambda one: self._verdict(one, self._ask_patiently), asked[1:])
+
+    def _verdict(self, asked: Asked, ask: Callable[[Prompt], Reply | None]) -> Verdict:
+        from trainer.evaluation.judges import NOTHING, Spent, Verdict
+
+        labels, spent = {}, NOTHING
+        for span, prompt in zip(asked.candidates, asked.prompts(self.label_set), strict=True):
+            for _ in range(TRIES):
+                reply = ask(prompt)
+                if reply is None:
+                    spent += Spent(questions=1)
+                    break
+                spent += Spent(1, int(reply.replayed), reply.prompt_tokens, reply.completion_tokens)
+                label = parse_answer(reply.text, self.label_set)
+                if label is not None:
+                    labels[span] = label
+                    break
+        return Verdict(labels, spent)
+
+    def _ask_patiently(self, prompt: Prompt, attempts: int = ATTEMPTS) -> Reply | None:
+        """The reply; None where the endpoint refuses this question for good."""
+        try:
+            return self.llm.ask(prompt)
+        except RejectedError:
+            return None
+        except UnavailableError as error:
+            if attempts == 1:
+                raise
+            self.sleep(error.retry_after_s or 2.0 ** (ATTEMPTS - attempts))
+        return self._ask_patiently(prompt, attempts - 1)

@@ -1,8 +1,8 @@
-"""Evaluation reports as tables for people."""
+"""Evaluations as tables for people; ratios are in per cent."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,65 +11,63 @@ from rich.table import Table
 if TYPE_CHECKING:
     from trainer.evaluation.report import Report
 
+_RATIOS = {
+    "F1": "f1",
+    "precision": "precision",
+    "recall": "recall",
+    "F1 of the local model alone": "local_f1",
+    "span F1": "span_f1",
+    "span recall": "span_recall",
+    "recall of deployed candidates": "candidate_recall",
+    "recall of the best spans": "best_spans_recall",
+    "calibration error (ECE)": "ece",
+    "AUROC of u for wrong entities": "auroc",
+    "unseen entities (OOV rate)": "oov_rate",
+    "recall of unseen entities": "unseen_recall",
+    "decided by the LLM": "llm_share",
+}
+_NUMBERS = {
+    "deployed candidates a post": "candidates_per_post",
+    "best spans a post": "best_spans_per_post",
+}
+_COUNTS = {
+    "questions per 100 posts": "questions_per_100_posts",
+    "prompt tokens per 1,000 posts": "prompt_tokens_per_1000_posts",
+    "completion tokens per 1,000 posts": "completion_tokens_per_1000_posts",
+    "sentences": "sentences",
+}
 
-def print_reports(reports: Sequence[Report], *, title: str) -> None:
-    """A table with a column for each file, then one of scores by label; ratios are in per cent."""
+
+def print_reports(reports: Mapping[str, Report], *, title: str, context: str) -> None:
+    """A table with a column for each report, by name; for a single one, its scores by label too.
+
+    `context` is a line that says how all of it was measured.
+    """
     console = Console()
+    console.print(context, highlight=False)
     table = Table(title=title)
     table.add_column("")
-    for report in reports:
-        table.add_column(report.data, justify="right")
-    for name, cells in zip(_NAMES, zip(*map(_figures, reports), strict=True), strict=True):
-        table.add_row(name, *cells)
+    for name in reports:
+        table.add_column(name, justify="right")
+    values = [report.to_json() for report in reports.values()]
+    for name, key in _RATIOS.items():
+        table.add_row(name, *(_cell(value[key], scale=100) for value in values))
+    for name, key in _NUMBERS.items():
+        table.add_row(name, *(_cell(value[key], digits=2) for value in values))
+    for name, key in _COUNTS.items():
+        table.add_row(name, *(_cell(value[key], digits=0) for value in values))
     console.print(table)
-    for report in reports:
-        console.print(_by_label(report))
+    if len(reports) == 1:
+        for report in reports.values():
+            console.print(_by_label(report))
 
 
-_NAMES = (
-    "F1",
-    "precision",
-    "recall",
-    "F1 of the local model alone",
-    "span F1",
-    "span recall",
-    "recall of candidates",
-    "  at spans a post",
-    "AUROC of u for wrong entities",
-    "ECE",
-    "unseen entities",
-    "recall of unseen entities",
-    "decided by the LLM",
-    "questions per 100 posts",
-    "tokens per 1,000 posts",
-    "protocol",
-    "LLM",
-)
-
-
-def _figures(report: Report) -> tuple[str, ...]:
-    value = report.to_json()
-
-    def percent(name: str) -> str:
-        return "–" if value[name] is None else f"{100 * value[name]:.1f}"
-
-    def number(name: str) -> str:
-        return "–" if value[name] is None else f"{value[name]:,.1f}"
-
-    return (
-        *(percent(name) for name in ("f1", "precision", "recall", "local_f1", "span_f1", "span_recall")),
-        percent("candidate_recall"),
-        f"{value['candidates_per_post']:.2f}",
-        *(percent(name) for name in ("auroc", "ece", "oov_rate", "unseen_recall", "llm_share")),
-        number("questions_per_100_posts"),
-        number("tokens_per_1000_posts"),
-        report.protocol,
-        report.llm or "none",
-    )
+def _cell(value: float | None, *, scale: float = 1, digits: int = 1) -> str:
+    return "–" if value is None else f"{scale * value:,.{digits}f}"
 
 
 def _by_label(report: Report) -> Table:
-    table = Table(title=f"{report.data}: {report.sentences:,} sentences")
+    table = Table()
     table.add_column("label")
     for column in ("precision", "recall", "F1", "gold", "predicted", "correct"):
         table.add_column(column, justify="right")

@@ -24,20 +24,33 @@ def sentence(*entities: tuple[int, int, str], words: int = 6) -> Sentence:
     )
 
 
+def of_one(
+    *entities: ScoredSpan, plausible: tuple[ScoredSpan, ...] = (), gold: tuple[tuple[int, int, str], ...] = ()
+) -> Recognised:
+    """One sentence of which the model says this; it reports all of what it says of gold spans."""
+    only = sentence(*gold)
+    wanted = {entity.span for entity in only.entities}
+    return Recognised(
+        sentences=(only,),
+        recognitions=(Recognition(entities=entities, plausible=plausible),),
+        gold=({one.span: one for one in (*entities, *plausible) if one.span in wanted},),
+    )
+
+
 def recognised() -> Recognised:
     """Three posts: an entity found and one missed; one with the wrong label; one that is none."""
+    found, missed = scored(0, 1, person=0.9, u=0.1), scored(3, 5, location=0.4, u=0.8)
+    mislabelled = scored(2, 3, person=0.6, u=0.5)
     return Recognised(
-        sentences=[
+        sentences=(
             sentence((0, 1, "person"), (3, 5, "location")),
             sentence((2, 3, "location")),
             sentence(),
-        ],
-        recognitions=[
-            Recognition(
-                entities=(scored(0, 1, person=0.9, u=0.1),),
-                plausible=(scored(3, 5, location=0.4, u=0.8), scored(3, 4, location=0.1, u=0.6)),
-            ),
-            Recognition(entities=(scored(2, 3, person=0.6, u=0.5),), plausible=()),
+        ),
+        recognitions=(
+            Recognition(entities=(found,), plausible=(missed, scored(3, 4, location=0.1, u=0.6))),
+            Recognition(entities=(mislabelled,), plausible=()),
             Recognition(entities=(scored(4, 5, person=0.7, u=0.4),), plausible=(scored(1, 2, person=0.05),)),
-        ],
+        ),
+        gold=({found.span: found, missed.span: missed}, {mislabelled.span: mislabelled}, {}),
     )

@@ -1,66 +1,126 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from linkner.conll import Sentence
+from linkner.classification import ask_about
 from linkner.detection import Detector
+from linkner.errors import InputError
 from linkner.labels import label_set
+from linkner.pricing import tokens_of
 from linkner.replies import RecordedReply
-from linkner.spans import Span
-from tests.unit.trainer.evaluation.examples import recognised
-from trainer.evaluation.linked import Asked, ReplayJudge, candidates_of, link_all
+from linkner.spans import OUTSIDE, LabelledSpan, Span
+from tests.unit.trainer.evaluation.examples import of_one, recognised, scored, sentence
+from trainer.evaluation.judges import NOTHING, Asked, ReplayJudge, Spent, Verdict
+from trainer.evaluation.linked import candidates, link_all, pooled, unlinked
 
+WNUT = label_set("wnut17")
 DETECTOR = Detector(threshold=0.3, epsilon=0.3, max_questions=8)
+BLIND = Detector(threshold=0.3, epsilon=1.0, max_questions=8)
+"""Asks about predicted entities alone."""
 
 
-def judge() -> ReplayJudge:
-    """An LLM that knows the gold entities, and named them by themselves."""
-    gold = [sentence.entities for sentence in recognised().sentences]
-    return ReplayJudge([RecordedReply(entities, {}) for entities in gold], label_set("wnut17"))
+def knowing_judge() -> ReplayJudge:
+    """An LLM that named the gold entities."""
+    return ReplayJudge([RecordedReply(one.entities, {}) for one in recognised().sentences], WNUT)
 
 
-def test_deployed_candidates_are_the_uncertain_entities_and_the_plausible_spans() -> None:
+def test_deployed_candidates_are_uncertain_entities_and_plausible_spans() -> None:
     found = [
-        [one.span for one in candidates_of(sentence, recognition, detector=DETECTOR, protocol="deployed")]
-        for sentence, recognition in recognised()
+        [one.span for one in candidates(recognised(), index, detector=DETECTOR, protocol="deployed")]
+        for index in range(3)
     ]
-
     assert found == [[Span(3, 5)], [Span(2, 3)], [Span(4, 5)]]
 
 
-def test_paper_candidates_hold_gold_that_the_model_labelled_outside_whatever_its_probability() -> None:
-    blind = Detector(threshold=0.3, epsilon=1.0, max_questions=8)
-    first = next(iter(recognised()))
+def test_paper_candidates_are_uncertain_entities_and_uncertain_gold_that_was_missed() -> None:
+    found = [
+        [one.span for one in candidates(recognised(), index, detector=BLIND, protocol="paper")]
+        for index in range(3)
+    ]
+    assert found == [[Span(3, 5)], [Span(2, 3)], [Span(4, 5)]]
+    assert candidates(recognised(), 0, detector=BLIND, protocol="deployed") == ()
 
-    found = candidates_of(*first, detector=blind, protocol="paper")
 
-    assert [one.span for one in found] == [Span(3, 5)]
-    assert candidates_of(*first, detector=blind, protocol="deployed") == ()
+def test_paper_asks_about_no_gold_span_of_which_the_model_is_certain() -> None:
+    certain = Detector(threshold=0.9, epsilon=0.0, max_questions=8)
+    assert candidates(recognised(), 0, detector=certain, protocol="paper") == ()
 
 
-def test_linking_takes_the_answers_and_counts_what_they_cost() -> None:
-    linked = link_all(recognised(), detector=DETECTOR, judge=judge(), protocol="deployed")
-
+def test_linking_takes_the_answers_and_counts_what_they_took() -> None:
+    linked = link_all(recognised(), detector=DETECTOR, judge=knowing_judge())
     assert linked.scores(recognised().sentences).micro.f1 == 1.0
-    assert (linked.posts_asked, linked.candidates, linked.questions) == (3, 3, 3)
-    assert linked.llm_share == pytest.approx(2 / 3)  # the first entity was certain
-    assert linked.prompt_tokens > 100
-    assert linked.completion_tokens >= 3
+    assert (linked.posts_asked, linked.candidates, linked.unanswered) == (3, 3, 0)
+    assert (linked.spent.questions, linked.spent.replayed) == (3, 3)
+    assert linked.llm_share == pytest.approx(2 / 3), "the first entity was certain"
 
 
-def test_without_candidates_nothing_is_asked() -> None:
+def test_tokens_are_those_of_the_prompts_and_the_answers_in_words() -> None:
+    found = of_one(scored(1, 2, person=0.6))
+    judge = ReplayJudge([RecordedReply((), {})], WNUT)
+    prompt = ask_about("w0 w1 w2 w3 w4 w5", Span(3, 5), WNUT)
+    spent = link_all(found, detector=DETECTOR, judge=judge).spent
+    assert spent == Spent(
+        questions=1,
+        replayed=1,
+        prompt_tokens=tokens_of(len(prompt.system + prompt.user)),
+        completion_tokens=tokens_of(len("Non-entity")),
+    )
+
+
+def test_a_candidate_without_an_answer_keeps_its_local_label_and_says_so() -> None:
+    class Silent:
+        name, token_count = "silent", "not at all"
+
+        def classify(self, asked: list[Asked]) -> list[Verdict]:
+            return [Verdict({}, NOTHING) for _ in asked]
+
+    linked = link_all(recognised(), detector=DETECTOR, judge=Silent())
+    assert (linked.candidates, linked.unanswered, linked.llm_share) == (3, 3, 0.0)
+    assert [one.decided_by for entities in linked.entities for one in entities] == [
+        "local",
+        "fallback",
+        "fallback",
+    ]
+    assert [[(one.span, one.label) for one in entities] for entities in linked.entities] == [
+        [(one.span, one.label) for one in entities] for entities in unlinked(recognised()).entities
+    ]
+
+
+def test_without_candidates_nothing_is_asked_and_the_local_entities_stand() -> None:
     certain = Detector(threshold=1.0, epsilon=1.0, max_questions=8)
+    assert link_all(recognised(), detector=certain, judge=knowing_judge()) == unlinked(recognised())
 
-    linked = link_all(recognised(), detector=certain, judge=judge(), protocol="deployed")
 
-    assert (linked.questions, linked.prompt_tokens, linked.llm_share) == (0, 0, 0.0)
-    assert linked.scores(recognised().sentences).micro.correct == 1
+def test_without_entities_the_llm_decided_no_share_of_them() -> None:
+    assert unlinked(of_one()).llm_share is None
+
+
+@given(st.integers(0, 8), st.floats(0, 1), st.floats(0, 1))
+def test_a_judge_that_was_asked_before_says_the_same(most: int, threshold: float, epsilon: float) -> None:
+    detector = Detector(threshold=threshold, epsilon=epsilon, max_questions=most)
+    judge = knowing_judge()
+    first = link_all(recognised(), detector=detector, judge=judge)
+    assert first == link_all(recognised(), detector=detector, judge=judge)
+    assert first == link_all(recognised(), detector=detector, judge=knowing_judge())
+
+
+def test_pooled_results_are_those_of_one_data_set() -> None:
+    linked = link_all(recognised(), detector=DETECTOR, judge=knowing_judge())
+    twice = pooled([linked, linked])
+    assert twice.entities == linked.entities * 2
+    assert (twice.posts_asked, twice.candidates, twice.spent.tokens) == (6, 6, 2 * linked.spent.tokens)
 
 
 def test_the_prompt_shows_the_words_as_a_post_and_the_candidate_in_its_place() -> None:
-    asked = Asked(Sentence(("¡Olé", "in", "Madrid", "!"), ()), (Span(2, 3), Span(0, 2)))
+    asked = Asked(0, sentence(words=4), (Span(2, 3), Span(0, 2)))
+    prompts = asked.prompts(WNUT)
+    assert all('<Context>: "w0 w1 w2 w3"' in prompt.user for prompt in prompts)
+    assert ['"w2"' in prompts[0].user, '"w0 w1"' in prompts[1].user] == [True, True]
 
-    questions = [prompt.user for prompt in asked.prompts(label_set("wnut17"))]
 
-    assert all('"¡Olé in Madrid !"' in question for question in questions)
-    assert ['of "Madrid" in' in question for question in questions] == [True, False]
+def test_replies_with_labels_of_another_set_are_refused() -> None:
+    reply = RecordedReply(entities=(LabelledSpan(Span(0, 1), "PER"),), answers={Span(0, 1): OUTSIDE})
+    with pytest.raises(InputError, match=r"expected labels of wnut17: .*; got PER"):
+        ReplayJudge([reply], WNUT)

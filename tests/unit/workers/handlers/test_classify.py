@@ -1,20 +1,24 @@
 """One question over fakes: what each reply, failure and wait makes of it."""
 
 from collections import deque
+from decimal import Decimal
 
 import pytest
 
 from linkner.errors import RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
+from linkner.pricing import Price
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
+from workers.handlers.budget import BUDGET, Budget, Tariff
 from workers.handlers.classify import LLM_REFUSED, UNREADABLE, ClassifyQuestion
 from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
 
 SPAN = Span(0, 4)
 TEXT = "Zork is back"
+PRICE = Price(prompt=Decimal(1), completion=Decimal(2), cached_prompt=Decimal(0))
 
 
 class Waits:
@@ -34,7 +38,12 @@ class Scene:
     """One document with one question about "Zork", locally a product with probability 0.6."""
 
     def __init__(
-        self, *, reply: str = "group", limiter: Waits | None = None, cache_max_age_s: float = 3600.0
+        self,
+        *,
+        reply: str = "group",
+        limiter: Waits | None = None,
+        cache_max_age_s: float = 3600.0,
+        budget: Decimal | None = None,
     ) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
@@ -49,7 +58,8 @@ class Scene:
             lease_s=40.0,
             max_attempts=5,
             max_wait_s=2.0,
-            model="fake-llm",
+            tariff=Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE),
+            budget=Budget(ledger=self.store, clock=self.clock, per_day=budget),
             cache_max_age_s=cache_max_age_s,
         )
 
@@ -226,3 +236,65 @@ def test_without_the_cache_each_question_is_asked() -> None:
     second = scene.ask_again()
     assert [scene.run(), scene.handle(second)] == ["answered", "answered"]
     assert len(scene.llm.asked) == 2
+
+
+def test_a_call_is_recorded_with_what_it_used_and_cost() -> None:
+    scene = Scene()
+    scene.run()
+    (row,) = scene.store.costs("model", within_s=60.0)
+    assert (row.name, row.calls, row.unpriced) == ("fake-llm", 1, 0)
+    assert row.prompt_tokens > 0
+    assert row.cost == (row.prompt_tokens + 2 * row.completion_tokens) / Decimal(1_000_000)
+
+
+def test_a_reply_that_cannot_be_read_costs_as_well() -> None:
+    scene = Scene(reply="a delicious pancake")
+    scene.run_until_ended()
+    (row,) = scene.store.costs("source", within_s=1e6)
+    assert row.calls == 2
+
+
+def test_an_answer_that_is_dropped_costs_as_well() -> None:
+    scene = Scene()
+
+    def slow_reply(prompt: object) -> str:
+        scene.clock.sleep(41.0)
+        assert scene.store.claim(scene.question_id, lease_s=40.0, max_attempts=5) is not None
+        return "group"
+
+    scene.llm.answer = slow_reply
+    assert scene.run() == "stale"
+    (row,) = scene.store.costs("source", within_s=60.0)
+    assert row.calls == 1
+
+
+def test_once_the_budget_is_spent_questions_fall_back_and_say_so() -> None:
+    scene = Scene(budget=Decimal("0.000001"), cache_max_age_s=0.0)
+    second = scene.ask_again()
+    assert scene.run() == "answered"
+    scene.clock.sleep(10.0)
+    assert scene.handle(second) == "ended"
+    assert scene.reasons == {BUDGET: 1}
+    assert len(scene.llm.asked) == 1
+
+
+def test_what_the_cache_knows_needs_no_budget() -> None:
+    scene = Scene(budget=Decimal("0.000001"))
+    second = scene.ask_again()
+    scene.run()
+    scene.clock.sleep(10.0)
+    assert scene.handle(second) == "answered"
+
+
+def test_a_record_that_is_away_fails_closed() -> None:
+    scene = Scene(budget=Decimal(1))
+
+    def away() -> None:
+        raise UnavailableError("postgres is away")
+
+    scene.store.spent_today = away
+    with pytest.raises(UnavailableError):
+        scene.run()
+    assert not scene.llm.asked
+    scene.clock.sleep(5.0)
+    assert scene.published() == [scene.question_id]

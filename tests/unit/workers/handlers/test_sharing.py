@@ -15,7 +15,7 @@ RETWEET = "RT @paper: Zork  met Anna in Oslo https://t.co/xyzabc"
 def shared(text: str, *surfaces: str) -> SharedQuestion:
     spans = tuple(Span(text.index(surface), text.index(surface) + len(surface)) for surface in surfaces)
     prompt = ask_about(text, spans[0], label_set("wnut17"))
-    return SharedQuestion.of(ClaimedQuestion(1, 1, 1, 1, text, spans), prompt, model="m")
+    return SharedQuestion.of(ClaimedQuestion(1, 1, 1, 1, "test", text, spans), prompt, model="m")
 
 
 def answer(labels: dict[Span, str]) -> Answer:

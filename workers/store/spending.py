@@ -1,0 +1,82 @@
+"""What LLM calls used and cost: one row for each reply that came, whatever became of it.
+
+Beside it stands what each source has spent on each day, as a budget asks for it all the time. Each connection
+adds to a row of its own (a shard), or all calls of a source would wait for each other's commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from sqlalchemy import Connection, text
+
+from workers.ports import Call, ClaimedQuestion, CostRow, CostsBy
+from workers.store.sql import NAME_CHARS, storable
+
+_INSERT = text("""
+    WITH call AS (
+        INSERT INTO calls (
+            question_id, source, endpoint, model, prompt_tokens, cached_prompt_tokens, completion_tokens,
+            cost, batched, replayed
+        )
+        SELECT :question_id, source, :endpoint, :model, :prompt_tokens, :cached_prompt_tokens,
+            :completion_tokens, CAST(:cost AS numeric), :batched, :replayed
+        FROM documents WHERE id = :document_id
+        RETURNING source, cost
+    )
+    INSERT INTO spending (day, source, shard, cost)
+    SELECT (now() AT TIME ZONE 'UTC')::date, source, pg_backend_pid() % 64, cost
+    FROM call WHERE cost IS NOT NULL
+    ON CONFLICT (day, source, shard) DO UPDATE SET cost = spending.cost + excluded.cost
+""")
+
+_GROUPS: Mapping[CostsBy, str] = {
+    "source": "source",
+    "day": "to_char(called_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+    "model": "model",
+    "endpoint": "endpoint",
+}
+_COSTS = """
+    SELECT {group} AS name, count(*) AS calls, count(*) FILTER (WHERE replayed) AS replayed,
+        count(*) FILTER (WHERE cost IS NULL) AS unpriced,
+        sum(prompt_tokens)::bigint AS prompt_tokens,
+        sum(cached_prompt_tokens)::bigint AS cached_prompt_tokens,
+        sum(completion_tokens)::bigint AS completion_tokens,
+        coalesce(sum(cost), 0) AS cost
+    FROM calls WHERE called_at > now() - make_interval(secs => :within_s)
+    GROUP BY 1 ORDER BY 1
+"""
+
+_SPENT_TODAY = text("""
+    SELECT source, sum(cost) AS cost FROM spending WHERE day = (now() AT TIME ZONE 'UTC')::date
+    GROUP BY source
+""")
+
+
+def record_call(connection: Connection, claim: ClaimedQuestion, call: Call) -> None:
+    """See `Store.record_call`."""
+    values = {
+        "question_id": claim.question_id,
+        "document_id": claim.document_id,
+        "endpoint": storable(call.endpoint, limit=NAME_CHARS),
+        "model": storable(call.model, limit=NAME_CHARS),
+        "prompt_tokens": call.usage.prompt,
+        "cached_prompt_tokens": call.usage.cached_prompt,
+        "completion_tokens": call.usage.completion,
+        "cost": call.cost,
+        "batched": call.batched,
+        "replayed": call.replayed,
+    }
+    connection.execute(_INSERT, values)
+
+
+def costs(connection: Connection, by: CostsBy, *, within_s: float) -> list[CostRow]:
+    """See `Ledger.costs`."""
+    rows = connection.execute(text(_COSTS.format(group=_GROUPS[by])), {"within_s": within_s})
+    return [CostRow(**row._mapping) for row in rows]
+
+
+def spent_today(connection: Connection) -> dict[str, Decimal]:
+    """See `Ledger.spent_today`."""
+    return {row.source: row.cost for row in connection.execute(_SPENT_TODAY)}
