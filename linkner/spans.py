@@ -141,7 +141,8 @@ class Entity:
     """A named entity of a document's final (or provisional) result.
 
     `decided_by` says who chose the label: the local model, the LLM, or the local model because the LLM gave
-    no answer (`fallback`, with the `reason`). `probability` and `uncertainty` are the local model's.
+    no answer (`fallback`, with the `reason`). `proposed` is the reason of what the LLM added by itself.
+    `probability` and `uncertainty` are the local model's (0 and 1 where it did not score the span).
     """
 
     span: Span

@@ -130,6 +130,14 @@ def to_words(words: Sequence[Span], span: Span) -> Span | None:
     return found if to_text(words, found) == span else None
 
 
+def occurrences(text: str, surface: str) -> Iterator[Span]:
+    """Every place of a surface that is not empty in the text, overlapping ones included, in code points."""
+    start = text.find(surface)
+    while start >= 0:
+        yield Span(start, start + len(surface))
+        start = text.find(surface, start + 1)
+
+
 def _words(kinds: str) -> Iterator[Span]:
     for word in _WORD.finditer(kinds):
         if word.lastgroup == "hashtag":

@@ -56,10 +56,14 @@ def parse_answer(reply: str, label_set: LabelSet) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def said(reply: str) -> str:
+    """What a reply says after its reasoning, cut to the length that is read."""
+    return reply.rpartition("</think>")[2].partition("<think>")[0][:_LONGEST_REPLY]
+
+
 def _normalised(reply: str) -> str:
     """The reply in lower case, without reasoning, questions, emphasis, quotes and hyphens inside words."""
-    said = reply.rpartition("</think>")[2].partition("<think>")[0][:_LONGEST_REPLY]
-    text = unicodedata.normalize("NFKC", said).casefold()
+    text = unicodedata.normalize("NFKC", said(reply)).casefold()
     text = "".join(sentence for sentence in _SENTENCE_END.split(text) if not sentence.endswith("?"))
     text = re.sub(r"(?<=\w)\\?[-_‐](?=\w)", " ", text)
     text = re.sub(r"(?<=\w)['’](?=\w)", "", text)

@@ -12,7 +12,8 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from linkner.classification import NON_ENTITY
 from linkner.errors import FileFormatError, InputError
 from linkner.replies import label_at, read_lines, read_post_replies
-from linkner.spans import OUTSIDE, LabelledSpan, Span
+from linkner.spans import OUTSIDE, LabelledSpan
+from linkner.text import occurrences
 
 _CONTEXT = "<Context>: "
 _SURFACE = "Select the entity type of "
@@ -36,13 +37,6 @@ class Question:
         text, rest = _json_string(message, after=_CONTEXT)
         surface, _ = _json_string(rest, after=_SURFACE)
         return cls(text=text, surface=surface)
-
-    def occurrences(self) -> Iterator[Span]:
-        """Every place of the surface in the text, overlapping ones included, in code points."""
-        start = self.text.find(self.surface)
-        while start >= 0:
-            yield Span(start, start + len(self.surface))
-            start = self.text.find(self.surface, start + 1)
 
 
 class Post(BaseModel):
@@ -78,7 +72,7 @@ class RecordedReplies:
         recorded = self.entities.get(question.text)
         if recorded is None:
             return None
-        label = label_at(tuple(question.occurrences()), recorded)
+        label = label_at(tuple(occurrences(question.text, question.surface)), recorded)
         return NON_ENTITY if label == OUTSIDE else label
 
 

@@ -6,13 +6,17 @@ import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkner.linking import keep_non_overlapping, link
-from linkner.spans import OUTSIDE, DecidedBy, Entity, Recognition, ScoredSpan, Span
-from tests.unit.linkner.strategies import LABELS, recognitions, scored_spans
+from linkner.linking import PROPOSED, keep_non_overlapping, link
+from linkner.spans import OUTSIDE, DecidedBy, Entity, LabelledSpan, Recognition, ScoredSpan, Span
+from tests.unit.linkner.strategies import LABELS, recognitions, scored_spans, spans
+
+UNSCORED = ScoredSpan(Span(0, 1), OUTSIDE, 1.0, 1.0, {OUTSIDE: 1.0})
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,7 @@ class Case:
     recognition: Recognition
     answers: Mapping[Span, str]
     unanswered: Mapping[Span, str]
+    proposals: tuple[LabelledSpan, ...] = ()
 
     def link(self) -> tuple[Entity, ...]:
         return link(
@@ -27,7 +32,11 @@ class Case:
             plausible=self.recognition.plausible,
             answers=self.answers,
             unanswered=self.unanswered,
+            proposals=self.proposals,
         )
+
+
+proposals = st.lists(st.builds(LabelledSpan, spans, st.sampled_from(LABELS)), max_size=4).map(tuple)
 
 
 @st.composite
@@ -40,7 +49,7 @@ def cases(draw: st.DrawFn) -> Case:
                 answers[scored.span] = draw(st.sampled_from((OUTSIDE, *LABELS)))
             case "unanswered":
                 unanswered[scored.span] = draw(st.sampled_from(["no-llm", "deadline"]))
-    return Case(recognition, answers, unanswered)
+    return Case(recognition, answers, unanswered, draw(proposals))
 
 
 def _disjoint(spans: Iterable[Span]) -> bool:
@@ -54,27 +63,30 @@ def test_the_result_is_in_text_order_without_overlaps(case: Case) -> None:
 
 @given(cases(), st.randoms())
 def test_the_result_does_not_depend_on_the_order_of_the_inputs(case: Case, order: random.Random) -> None:
-    def shuffled(items: Iterable[ScoredSpan]) -> tuple[ScoredSpan, ...]:
+    def shuffled(items: Iterable[T]) -> tuple[T, ...]:
         listed = list(items)
         order.shuffle(listed)
         return tuple(listed)
 
     recognition = Recognition(shuffled(case.recognition.entities), shuffled(case.recognition.plausible))
-    answers = dict(reversed(case.answers.items()))
-    assert Case(recognition, answers, case.unanswered).link() == case.link()
+    answers = dict(shuffled(case.answers.items()))
+    assert Case(recognition, answers, case.unanswered, shuffled(case.proposals)).link() == case.link()
 
 
 @given(cases())
 def test_each_entity_is_decided_by_its_own_rule(case: Case) -> None:
     local = {scored.span: scored for scored in (*case.recognition.entities, *case.recognition.plausible)}
     for entity in case.link():
-        scored = local[entity.span]
+        scored = local.get(entity.span, UNSCORED)
         assert entity.label != OUTSIDE
-        assert entity.probability == scored.scores[entity.label]
+        assert entity.probability == scored.scores.get(entity.label, 0.0)
         assert entity.uncertainty == scored.uncertainty
         if entity.span in case.answers:
             assert (entity.decided_by, entity.label) == ("llm", case.answers[entity.span])
             assert entity.reason is None
+        elif entity.reason == PROPOSED:
+            assert entity.decided_by == "llm"
+            assert LabelledSpan(entity.span, entity.label) in case.proposals
         elif entity.span in case.unanswered:
             assert (entity.decided_by, entity.label) == ("fallback", scored.label)
             assert entity.reason == case.unanswered[entity.span]
@@ -87,7 +99,8 @@ def test_nothing_is_lost_but_what_the_llm_rejected_or_something_better_overlaps(
     kept = case.link()
     by_llm = [entity.span for entity in kept if entity.decided_by == "llm"]
     confirmed = {span for span, label in case.answers.items() if label != OUTSIDE}
-    for span in confirmed - set(by_llm):
+    added = {one.span for one in case.proposals} - case.answers.keys()
+    for span in (confirmed | added) - set(by_llm):
         assert any(span.overlaps(other) for other in by_llm)
     for scored in case.recognition.entities:
         if scored.span not in case.answers and all(scored.span != entity.span for entity in kept):
@@ -100,6 +113,15 @@ def test_without_answers_the_local_entities_stand(case: Case) -> None:
     assert [(entity.span, entity.label) for entity in alone] == [
         (scored.span, scored.label) for scored in case.recognition.entities
     ]
+
+
+@given(cases())
+def test_only_a_proposal_displaces_a_proposal(case: Case) -> None:
+    kept = case.link()
+    first = [entity.span for entity in kept if entity.reason == PROPOSED]
+    for added in case.proposals:
+        if added.span not in case.answers:
+            assert any(added.span.overlaps(span) for span in first)
 
 
 def _scored(start: int, end: int, label: str, probability: float) -> ScoredSpan:
@@ -126,6 +148,37 @@ def test_a_rejected_span_leaves_room_for_the_local_entity() -> None:
     city, newspaper = _scored(0, 8, "location", 0.99), _scored(0, 14, OUTSIDE, 0.9)
     linked = link(entities=[city], plausible=[newspaper], answers={newspaper.span: OUTSIDE}, unanswered={})
     assert _summary(linked) == [(0, 8, "location", "local")]
+
+
+def test_a_proposal_displaces_what_was_confirmed_and_what_was_certain() -> None:
+    city, part = _scored(9, 17, "location", 0.99), _scored(0, 4, OUTSIDE, 0.9)
+    added = LabelledSpan(Span(0, 14), "corporation")
+    linked = link(
+        entities=[city], plausible=[part], answers={part.span: "group"}, unanswered={}, proposals=[added]
+    )
+    assert linked == (Entity(Span(0, 14), "corporation", "llm", 0.0, 1.0, PROPOSED),)
+
+
+def test_a_proposal_of_what_was_asked_about_does_not_change_the_answer() -> None:
+    city = _scored(0, 8, "location", 0.6)
+    added = [LabelledSpan(city.span, "group")]
+    for answer, expected in (("person", [(0, 8, "person", "llm")]), (OUTSIDE, [])):
+        linked = link(
+            entities=[city], plausible=[], answers={city.span: answer}, unanswered={}, proposals=added
+        )
+        assert _summary(linked) == expected
+
+
+def test_a_proposal_stands_in_for_an_answer_that_did_not_come() -> None:
+    city = _scored(0, 8, "location", 0.6)
+    (entity,) = link(
+        entities=[city],
+        plausible=[],
+        answers={},
+        unanswered={city.span: "no-answer"},
+        proposals=[LabelledSpan(city.span, "location")],
+    )
+    assert entity == Entity(city.span, "location", "llm", 0.6, 0.3, PROPOSED)
 
 
 def test_a_rejected_entity_is_gone() -> None:

@@ -14,6 +14,7 @@ from linkner.classification import NON_ENTITY, ask_about
 from linkner.errors import FileFormatError, InputError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
+from linkner.text import occurrences
 from workers.simulate_llm.recorded import Question, RecordedReplies
 
 POST = "Mira Okafor sings in Lagos. Lagos loves the New Lagos Singers"
@@ -77,7 +78,7 @@ def test_every_question_that_is_asked_is_read_back(text: str, data: st.DataObjec
     span = Span(start, data.draw(st.integers(start + 1, len(text))))
     question = Question.read(ask_about(text, span, WNUT).user)
     assert question == Question(text=text, surface=span.of(text))
-    assert span in question.occurrences()
+    assert span in occurrences(question.text, question.surface)
 
 
 def test_a_post_that_imitates_a_question_is_still_only_a_context() -> None:
