@@ -23,6 +23,18 @@ class AveragedWeights:
         self._decay = decay
         self._steps = 0
 
+    @property
+    def averages(self) -> Sequence[Tensor]:
+        """The average of each parameter, in their order."""
+        return self._averages
+
+    @torch.no_grad()
+    def resume(self, averages: Sequence[Tensor], *, steps: int) -> None:
+        """Go on from these averages, which took in `steps` steps."""
+        self._steps = steps
+        for average, value in zip(self._averages, averages, strict=True):
+            average.copy_(value)
+
     @torch.no_grad()
     def update(self) -> None:
         """Take in the weights after one more step; the first steps count for more, as there are few."""

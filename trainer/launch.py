@@ -18,9 +18,13 @@ from ray.util.queue import Queue
 from linkner.conll import Sentence
 from linkner.errors import ConfigurationError, LinknerError
 from linkner.recognition.checkpoint import ModelConfig
+from trainer import resumption
 from trainer.ray_local import local_ray
 from trainer.recipe import Progress, Recipe
 from trainer.training import Place, train_model
+
+MAX_FAILURES = 3
+"""How often dead workers are started again in one run."""
 
 
 def train_on_ray(
@@ -33,12 +37,18 @@ def train_on_ray(
     workers: int,
     report: Callable[[Progress], None],
     start: Path | None = None,
+    resume: bool = False,
 ) -> float:
     """Train on this machine, in `workers` processes with a GPU each where there are GPUs, else sharing CPUs.
+
+    Where a worker dies, all of them start again after the last whole epoch, MAX_FAILURES times at the most.
+    `resume` does the same with a run that ended before its time.
 
     `report` is called in a thread of this process. Returns and raises what `train_model` does, and raises
     ConfigurationError where there are fewer CPUs or GPUs than workers.
     """
+    if not resume:
+        resumption.discard(output)
     on_gpu = recipe.device != "cpu" and torch.cuda.is_available()
     devices = torch.cuda.device_count() if on_gpu else os.cpu_count() or 1
     if workers > devices:
@@ -59,12 +69,15 @@ def train_on_ray(
                 "output": output.absolute(),
                 "start": start.absolute() if start is not None else None,
                 "queue": reports.queue,
+                "failed": Path(folder) / "failed",
             },
             scaling_config=ray.train.ScalingConfig(
                 num_workers=workers, use_gpu=on_gpu, resources_per_worker=share
             ),
             run_config=ray.train.RunConfig(
-                storage_path=folder, logging_config=ray.train.LoggingConfig(log_level="ERROR")
+                storage_path=folder,
+                logging_config=ray.train.LoggingConfig(log_level="ERROR"),
+                failure_config=ray.train.FailureConfig(max_failures=MAX_FAILURES),
             ),
         )
         try:
@@ -77,15 +90,19 @@ def _work(job: dict[str, Any]) -> float:
     """One worker's part; runs in its own process."""
     context = ray.train.get_context()
     queue: Queue = job.pop("queue")
+    failed: Path = job.pop("failed")
+    if failed.exists():  # Ray starts workers again whatever they failed of, and this they would fail of again
+        raise RuntimeError("another worker has failed of an error of ours")
     place = Place(
         rank=context.get_world_rank(),
         workers=context.get_world_size(),
         wrap=lambda model: ray.train.torch.prepare_model(model, move_to_device=False),
     )
     try:
-        return train_model(**job, report=queue.put, place=place)
+        return train_model(**job, report=queue.put, resume=True, place=place)
     except LinknerError as error:
         queue.put(error)
+        failed.touch()
         raise
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +19,16 @@ from linkner.recognition.features import Vectoriser
 from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.scoring import Scores
+from trainer import resumption
 from trainer.averaging import AveragedWeights
 from trainer.balancing import best_shift
 from trainer.datasets import Example, as_post, batches, examples, hide, tensors
 from trainer.evaluation.local import evaluate
 from trainer.recipe import Progress, Recipe
+from trainer.resumption import Standing
 
 _REPORT_EVERY = 10  # steps
+_MOMENTS = ("exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter, beside the number of steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ def train_model(
     output: Path,
     report: Callable[[Progress], None],
     start: Path | None = None,
+    resume: bool = False,
     place: Place = ALONE,
 ) -> float:
     """Train one model; worker 0 writes the weights of the epoch with the best dev F1 to `output`.
@@ -56,7 +60,8 @@ def train_model(
     Dev is recognised, and the checkpoint written, with the running average of the weights, whose balance
     between precision and recall is set on dev, too.
 
-    `start` is a checkpoint to begin from, of the same sizes but perhaps of other labels.
+    `start` is a checkpoint to begin from, of the same sizes but perhaps of other labels. With `resume`, a run
+    that was broken off goes on after its last whole epoch, and ends as it would have without the break.
 
     All workers draw the same random order, of which each takes every n-th batch, and all evaluate on dev, so
     that they stop together.
@@ -66,7 +71,8 @@ def train_model(
 
     Raises:
         InputError: the data has a label that the model lacks.
-        ConfigurationError: the encoder or the device is not there, or something does not fit.
+        ConfigurationError: the encoder or the device is not there, or something does not fit; `output` holds
+            the state of another run.
         CheckpointError: training diverged, or `start` does not fit.
     """
     if (recipe.loss == "e-ner") != (config.uncertainty == "evidential"):
@@ -76,20 +82,28 @@ def train_model(
             got=f"{recipe.loss} with {config.uncertainty}",
         )
     loop = _Loop(config, recipe, train, start, place)
-    best, since = -1.0, 0
-    for epoch in range(1, recipe.epochs + 1):
+    run = resumption.fingerprint(config, recipe, sentences=len(train))
+    done = Standing(epoch=0, step=0, best=-1.0, since=0)
+    if resume and (state := resumption.load(output, run=run)) is not None:
+        done = state[0]
+        loop.resume(state[1], step=done.step)
+    while done.epoch < recipe.epochs and done.since < recipe.patience:
+        epoch = done.epoch + 1
         loss = loop.run_epoch(epoch, report)
         with loop.averages.in_place():
             scores, weights = loop.balance(dev)
-        better = scores.micro.f1 > best
-        best, since = max(best, scores.micro.f1), 0 if better else since + 1
+        better = scores.micro.f1 > done.best
+        done = Standing(
+            epoch, loop.step, best=max(done.best, scores.micro.f1), since=0 if better else done.since + 1
+        )
         if place.rank == 0:
             if better:
                 checkpoint.save(output, weights, config)
+            resumption.save(output, done, loop.state(), run=run)
             report(Progress(epoch, loop.step, loop.steps, loss, dev=scores, best=better))
-        if since == recipe.patience:
-            break
-    return best
+    if place.rank == 0:
+        resumption.discard(output)
+    return done.best
 
 
 class _Loop:
@@ -104,7 +118,6 @@ class _Loop:
         place: Place,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self._rng = random.Random(recipe.seed)
         self._config, self._recipe, self._train, self._place = config, recipe, train, place
         self._device = resolve_device(recipe.device)
         self._half = computes_in_bfloat16(self._device) if recipe.half is None else recipe.half
@@ -116,11 +129,10 @@ class _Loop:
             checkpoint.adopt(self.model, start)
         self.model.to(self._device)
         self._wrapped = place.wrap(self.model)
-        torch.manual_seed(recipe.seed + place.rank)  # the same weights everywhere, but not the same dropout
         self._parameters = [value for value in self.model.parameters() if value.requires_grad]
         self.averages = AveragedWeights(self._parameters, decay=recipe.averaging)
         self.step = 0
-        self.steps = recipe.epochs * len(self._batches())
+        self.steps = recipe.epochs * len(self._batches(epoch=0))
         self._optimiser = _optimiser(self.model, recipe)
         self._schedule = torch.optim.lr_scheduler.LambdaLR(
             self._optimiser, lambda step: _rate(step / self.steps, recipe.warmup)
@@ -132,7 +144,9 @@ class _Loop:
         progress = min(1.0, (epoch - 1) / self._recipe.penalty_epochs)
         weight = annealed(self._recipe.penalty, progress=progress)
         total = 0.0
-        mine = self._batches()
+        mine = self._batches(epoch)
+        # Every worker draws the same batches, but not the same dropout.
+        torch.manual_seed((self._recipe.seed * 1_009 + epoch) * 1_009 + self._place.rank)
         for count, items in enumerate(mine, start=1):
             total += self._learn(items, Balance(divergence=weight, uncertainty=weight))
             self.step += 1
@@ -150,17 +164,48 @@ class _Loop:
         weights["head.classify.bias"][0] -= shift
         return scores, weights
 
-    def _batches(self) -> list[list[Example]]:
+    def state(self) -> dict[str, Tensor]:
+        """All that the next epoch depends on, but for the number of steps."""
+        moments = self._optimiser.state
+        return {
+            f"{kind}.{name}": value.detach()
+            for (name, parameter), average in zip(self._named(), self.averages.averages, strict=True)
+            for kind, value in (
+                ("weight", parameter),
+                ("average", average),
+                *((kind, moments[parameter][kind]) for kind in _MOMENTS),
+            )
+        }
+
+    def resume(self, state: Mapping[str, Tensor], *, step: int) -> None:
+        """Go on from what `state` gave after `step` steps."""
+        named = self._named()
+        with torch.no_grad():
+            for name, parameter in named:
+                parameter.copy_(state[f"weight.{name}"])
+                moments = {kind: state[f"{kind}.{name}"].to(self._device) for kind in _MOMENTS}
+                self._optimiser.state[parameter] = {"step": torch.tensor(float(step)), **moments}
+        self.averages.resume([state[f"average.{name}"] for name, _ in named], steps=step)
+        self.step = step
+        self._schedule.last_epoch = step
+        for group, rate in zip(self._optimiser.param_groups, self._schedule.base_lrs, strict=True):
+            group["lr"] = rate * _rate(step / self.steps, self._recipe.warmup)
+
+    def _named(self) -> list[tuple[str, nn.Parameter]]:
+        return [(name, value) for name, value in self.model.named_parameters() if value.requires_grad]
+
+    def _batches(self, epoch: int) -> list[list[Example]]:
         """This worker's batches of one epoch; every worker has equally many."""
+        rng = random.Random(f"{self._recipe.seed} {epoch}")
         share = self._recipe.post_share
-        sentences = [as_post(one) if self._rng.random() < share else one for one in self._train]
+        sentences = [as_post(one) if rng.random() < share else one for one in self._train]
         items = examples(
             sentences,
             self._vectoriser,
             labels=self._config.labels,
             max_span_length=self._config.max_span_length,
         )
-        made = batches(items, size=self._recipe.batch_size, rng=self._rng)
+        made = batches(items, size=self._recipe.batch_size, rng=rng)
         even = max(len(made) // self._place.workers, 1)
         return made[self._place.rank :: self._place.workers][:even]
 

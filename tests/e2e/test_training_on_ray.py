@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -40,6 +41,45 @@ def test_training_on_ray_tells_progress_and_writes_the_model(tiny_encoder, tmp_p
     assert best == max(one.dev.micro.f1 for one in told if one.dev is not None)
     assert told[-1].step == 2 * (15 // workers)
     assert read_config(tmp_path) == config
+
+
+def test_a_killed_worker_is_started_again_and_the_result_is_that_of_an_undisturbed_run(
+    tiny_encoder, tmp_path
+) -> None:
+    killed: list[int] = []
+    ended: list[int] = []
+
+    def kill_once(progress: Progress) -> None:
+        if progress.dev is not None:
+            ended.append(progress.epoch)
+        if progress.epoch == 2 and not killed:
+            worker = next(
+                child
+                for child in psutil.Process().children(recursive=True)
+                if "RayTrainWorker" in "".join(child.cmdline()[:1])
+            )
+            killed.append(worker.pid)
+            worker.kill()
+
+    def train(output: Path, report: Callable[[Progress], None]) -> float:
+        return train_on_ray(
+            config=tiny_config(tiny_encoder),
+            recipe=recipe(epochs=6),
+            train=sentences(240),
+            dev=sentences(15),
+            output=output,
+            workers=1,
+            report=report,
+        )
+
+    whole = train(tmp_path / "whole", lambda progress: None)
+    disturbed = train(tmp_path / "disturbed", kill_once)
+
+    assert killed
+    assert ended == [1, 2, 3, 4, 5, 6]  # no epoch twice
+    assert disturbed == whole
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "disturbed")]
+    assert weights[0] == weights[1]
 
 
 def test_our_own_errors_come_out_of_the_workers_as_they_are(tiny_encoder, tmp_path) -> None:

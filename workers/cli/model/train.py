@@ -88,6 +88,9 @@ def train(
         float, typer.Option(help="λ of the E-NER loss in the first epoch; it grows. Paper: 0.01.")
     ] = 0.01,
     seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run that was broken off in the output folder.")
+    ] = False,
     num_workers: Annotated[int, typer.Option("--workers", min=1, help="Training processes.")] = 1,
     device: Device = None,
 ) -> None:
@@ -146,6 +149,7 @@ def train(
             workers=num_workers,
             report=bars.show,
             start=start_from,
+            resume=resume,
         )
     typer.echo(f"dev F1 {best:.4f}; the checkpoint is in {output}")
 
