@@ -38,14 +38,14 @@ def of_one(
 
 
 def recognised() -> Recognised:
-    """Three posts: an entity found and one missed; one with the wrong label; one that is none."""
+    """Three posts, no two alike: one entity found and one missed; a wrong label; no entity but one found."""
     found, missed = scored(0, 1, person=0.9, u=0.1), scored(3, 5, location=0.4, u=0.8)
     mislabelled = scored(2, 3, person=0.6, u=0.5)
     return Recognised(
         sentences=(
             sentence((0, 1, "person"), (3, 5, "location")),
-            sentence((2, 3, "location")),
-            sentence(),
+            sentence((2, 3, "location"), words=7),
+            sentence(words=8),
         ),
         recognitions=(
             Recognition(entities=(found,), plausible=(missed, scored(3, 4, location=0.1, u=0.6))),
