@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass, field
 from operator import add
 from typing import Protocol
 
-from linkner.classification import NON_ENTITY, Prompt, ask_about
+from linkner.classification import NON_ENTITY, Example, Prompt, ask_about
 from linkner.conll import Sentence
 from linkner.errors import InputError
 from linkner.labels import LabelSet
@@ -24,10 +24,13 @@ class Asked:
     sentence: Sentence
     candidates: tuple[Span, ...]
 
-    def prompts(self, label_set: LabelSet) -> list[Prompt]:
+    def prompts(self, label_set: LabelSet, *, examples: Sequence[Example] = ()) -> list[Prompt]:
         """The question about each candidate, in order; the sentence is shown as a post."""
         text = self.sentence.text
-        return [ask_about(text, self.sentence.to_text(span), label_set) for span in self.candidates]
+        return [
+            ask_about(text, self.sentence.to_text(span), label_set, examples=examples)
+            for span in self.candidates
+        ]
 
 
 @dataclass(frozen=True, slots=True)

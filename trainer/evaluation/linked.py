@@ -49,6 +49,11 @@ class Linked:
         )
 
     @property
+    def replayed(self) -> bool:
+        """Whether any answer was recorded earlier."""
+        return self.spent.replayed > 0
+
+    @property
     def llm_share(self) -> float | None:
         """The share of the final entities whose label the LLM decided (Table 7); None without entities."""
         decided = [one.decided_by == "llm" for entities in self.entities for one in entities]

@@ -139,9 +139,9 @@ class Interval:
 
 
 def by_uncertainty(
-    recognised: Recognised, entities: Sequence[Sequence[Entity]], *, top: float = 1.0, count: int = 10
+    recognised: Recognised, entities: Sequence[Sequence[Entity]], *, width: float = 0.1, top: float = 1.0
 ) -> tuple[Interval, ...]:
-    """Scores and density of the entities in `count` intervals of u from 0 to `top` (Figures 4, 5 and 7).
+    """Scores and density of the entities in intervals of u from 0 to about `top` (Figures 4, 5 and 7).
 
     u is always the local model's. The last interval takes what lies above `top`, too. A gold entity counts
     where the u of its span is; those too long for the model are in none.
@@ -149,12 +149,13 @@ def by_uncertainty(
     Args:
         recognised: the sentences.
         entities: of each sentence, the local model's or the linked ones.
+        width: of an interval.
         top: the largest u that the model can give, or less.
-        count: how many intervals.
     """
+    count = max(round(top / width), 1)
 
     def place(uncertainty: float) -> int:
-        return min(int(uncertainty * count / top), count - 1)
+        return min(int(uncertainty / width), count - 1)
 
     correct, predicted, gold = ([0] * count for _ in range(3))
     for sentence, scored, found in zip(recognised.sentences, recognised.gold, entities, strict=True):
@@ -167,8 +168,8 @@ def by_uncertainty(
     total = max(sum(predicted), 1)
     return tuple(
         Interval(
-            low=top * index / count,
-            high=top * (index + 1) / count,
+            low=width * index,
+            high=width * (index + 1),
             score=Score(correct[index], predicted[index], gold[index]),
             density=predicted[index] / total,
         )

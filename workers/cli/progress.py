@@ -45,9 +45,12 @@ class Steps:
         self._console.print(f"[dim]·[/dim] {message}", highlight=False, soft_wrap=True)
 
     def expect(self, step: str, total: int) -> None:
-        """Announce a step and how much it has to do."""
+        """Announce a step and how much it has to do, or that it begins again."""
         self._totals[step] = total
-        self._tasks[step] = self._bars.add_task(step, total=total)
+        if step in self._tasks:
+            self._bars.reset(self._tasks[step], total=total)
+        else:
+            self._tasks[step] = self._bars.add_task(step, total=total)
 
     def at(self, step: str, done: int) -> None:
         """Tell how far a step has come."""
@@ -57,3 +60,9 @@ class Steps:
         if not self._console.is_terminal and (done >= total or now - self._last_line > _LINE_EVERY_S):
             self._last_line = now
             self.say(f"{step} {done:,} of {total:,}")
+
+    def show(self, step: str, done: int, total: int) -> None:
+        """Both: how far a step has come that may not have been announced."""
+        if self._totals.get(step) != total:
+            self.expect(step, total)
+        self.at(step, done)

@@ -148,7 +148,7 @@ def evaluate(
         "model": recogniser.name,
         "uncertainty": recogniser.config.uncertainty,
         "protocol": protocol.value,
-        "llm": None if judge is None else "replay" if whole.linked.spent.replayed else judge.name,
+        "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
         "token_count": None if judge is None else judge.token_count,
         "tau": tau,
         "epsilon": epsilon,

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet
 from linkner.replies import read_sentence_replies
-from workers.cli.model.live_judge import LiveJudge
+from workers.cli.model.live_judge import LiveJudge, endpoint
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
     from linkner.conll import Sentence
     from trainer.evaluation.judges import Judge
-    from workers.llm_client import OpenAiLlm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +50,20 @@ class JudgeOptions:
             InputError: replies do not fit the data or the label set.
         """
         if self.llm:
-            with closing(self._endpoint()) as llm:
+            llm = endpoint(
+                self.llm,
+                model=self.llm_model,
+                connections=self.connections,
+                deadline_s=self.deadline_s,
+            )
+            with closing(llm):
                 yield [
                     LiveJudge(
                         llm=llm,
                         name=self.llm_model,
                         label_set=label_set,
                         connections=self.connections,
-                        told=_bar(steps, f"LLM {name}"),
+                        told=partial(steps.show, f"LLM {name}"),
                     )
                     for name in data
                 ]
@@ -80,25 +85,3 @@ class JudgeOptions:
             ReplayJudge(read_sentence_replies(path, [one.words for one in sentences]), label_set)
             for path, sentences in zip(self.replies, data.values(), strict=True)
         ]
-
-    def _endpoint(self) -> OpenAiLlm:
-        from workers.llm_client import OpenAiLlm
-
-        return OpenAiLlm(
-            base_url=self.llm or "",
-            api_key=os.environ.get("OPENAI_API_KEY", ""),
-            model=self.llm_model,
-            deadline_s=self.deadline_s,
-            connections=self.connections,
-        )
-
-
-def _bar(steps: Steps, step: str) -> Callable[[int, int], None]:
-    """Shows done of total as a step, which begins with the first call."""
-
-    def told(done: int, total: int) -> None:
-        if done == 1:
-            steps.expect(step, total)
-        steps.at(step, done)
-
-    return told

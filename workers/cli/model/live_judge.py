@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from linkner.classification import Prompt, parse_answer
+from linkner.classification import Example, Prompt, parse_answer
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
 from workers.ports import Llm, Reply
 
 if TYPE_CHECKING:
     from trainer.evaluation.judges import Asked, Verdict
+    from workers.llm_client import OpenAiLlm
+
+CONNECTIONS = 16
+"""Calls to an endpoint at once."""
 
 ATTEMPTS = 5
 """Calls after which a question that the endpoint does not answer ends the evaluation."""
@@ -34,7 +39,8 @@ class LiveJudge:
     llm: Llm
     name: str
     label_set: LabelSet
-    connections: int = 16
+    examples: Sequence[Example] = ()
+    connections: int = CONNECTIONS
     told: Callable[[int, int], None] = lambda _done, _total: None
     sleep: Callable[[float], None] = time.sleep
 
@@ -64,7 +70,9 @@ class LiveJudge:
         from trainer.evaluation.judges import NOTHING, Spent, Verdict
 
         labels, spent = {}, NOTHING
-        for span, prompt in zip(asked.candidates, asked.prompts(self.label_set), strict=True):
+        for span, prompt in zip(
+            asked.candidates, asked.prompts(self.label_set, examples=self.examples), strict=True
+        ):
             for _ in range(TRIES):
                 reply = ask(prompt)
                 if reply is None:
@@ -88,3 +96,20 @@ class LiveJudge:
                 raise
             self.sleep(error.retry_after_s or 2.0 ** (ATTEMPTS - attempts))
         return self._ask_patiently(prompt, attempts - 1)
+
+
+def endpoint(url: str, *, model: str, connections: int = CONNECTIONS, deadline_s: float = 60.0) -> OpenAiLlm:
+    """The model of an OpenAI-compatible endpoint, with the key in OPENAI_API_KEY.
+
+    Raises:
+        ConfigurationError: the URL or the key cannot be used.
+    """
+    from workers.llm_client import OpenAiLlm
+
+    return OpenAiLlm(
+        base_url=url,
+        api_key=os.environ.get("OPENAI_API_KEY", ""),
+        model=model,
+        deadline_s=deadline_s,
+        connections=connections,
+    )

@@ -95,7 +95,7 @@ def test_nothing_gold_has_no_recall() -> None:
 
 
 def test_gold_that_was_missed_counts_in_the_interval_of_its_span() -> None:
-    intervals = by_uncertainty(recognised(), unlinked(recognised()).entities, count=4)
+    intervals = by_uncertainty(recognised(), unlinked(recognised()).entities, width=0.25)
     assert [one.score for one in intervals] == [
         Score(1, 1, 1),
         Score(0, 1, 0),
@@ -108,13 +108,13 @@ def test_gold_that_was_missed_counts_in_the_interval_of_its_span() -> None:
 
 def test_linked_entities_count_by_the_uncertainty_of_the_local_model() -> None:
     linked = [[], [Entity(Span(2, 3), "location", "llm", 0.1, 0.5)], []]
-    intervals = by_uncertainty(recognised(), linked, count=2)  # type: ignore[arg-type]
+    intervals = by_uncertainty(recognised(), linked, width=0.5)  # type: ignore[arg-type]
     assert [one.score for one in intervals] == [Score(0, 0, 1), Score(1, 1, 2)]
 
 
 def test_uncertainty_beyond_the_top_falls_into_the_last_interval() -> None:
     found = of_one(scored(0, 1, person=0.9, u=1.9), scored(1, 2, person=0.9, u=0.7))
-    intervals = by_uncertainty(found, unlinked(found).entities, top=1.4, count=2)
+    intervals = by_uncertainty(found, unlinked(found).entities, width=0.7, top=1.4)
     assert [(one.high, one.score.predicted) for one in intervals] == [(0.7, 0), (1.4, 2)]
 
 
