@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -40,6 +42,8 @@ class Settings(BaseSettings):
     )
     llm_prices: str = Field("", description="JSON file of prices for a million tokens, by model and endpoint")
     budget_per_day: float = Field(0.0, ge=0, description="Cost of calls after which a day (UTC) asks no more")
+    lane: Literal["now", "never"] = Field("now", description="When documents are asked about: now or never")
+    sources: str = Field("", description="JSON file of lane, deadline_s and budget_per_day by source")
     max_attempts: int = Field(5, gt=0, description="Attempts after which a question or a document ends")
 
     # Delivery

@@ -35,9 +35,10 @@ from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.handlers.ingest import IngestPosts
+from workers.handlers.policies import Policies, Policy, read_policies
 from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
-from workers.handlers.relay import Lane, Relay
+from workers.handlers.relay import QueueFeed, Relay
 from workers.ports import Ledger
 from workers.store.database import connect as connect_postgres
 from workers.store.outbox import PostgresOutbox
@@ -116,6 +117,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
         ),
         clock=SystemClock(),
         max_attempts=settings.max_attempts,
+        policies=policies(settings),
         skip_reason=None if settings.has_llm else NO_LLM,
     )
 
@@ -152,6 +154,12 @@ def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> Class
     )
 
 
+def policies(settings: Settings) -> Policies:
+    """How the documents of each source are asked about."""
+    default = Policy(lane=settings.lane)
+    return read_policies(settings.sources, default=default) if settings.sources else Policies(default=default)
+
+
 def _tariff(settings: Settings) -> Tariff:
     prices = read_prices(settings.llm_prices) if settings.llm_prices else PriceTable({})
     price = prices.price(endpoint=settings.llm_base_url, model=settings.llm_model)
@@ -164,14 +172,15 @@ def _budget(settings: Settings, tariff: Tariff, ledger: Ledger) -> Budget:
     Raises:
         ConfigurationError: there is a budget, but no price of the model that is asked.
     """
-    if settings.budget_per_day and tariff.price is None:
+    by_source = policies(settings).budgets
+    if (settings.budget_per_day or by_source) and tariff.price is None:
         raise ConfigurationError(
             "a budget needs to know what calls cost",
             expected=f"a price of {tariff.model} at {tariff.endpoint}",
             hint="set LINKNER_LLM_PRICES to a file that has it",
         )
     per_day = Decimal(str(settings.budget_per_day)) if settings.budget_per_day else None
-    return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day)
+    return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day, by_source=by_source)
 
 
 def publisher(settings: Settings) -> Publisher:
@@ -184,10 +193,10 @@ def relay(settings: Settings) -> Relay:
     return Relay(
         outbox=PostgresOutbox(engine(settings, connections=2)),
         queues=publisher(settings),
-        lanes=[
-            Lane(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
-            Lane(stage="classify", chunk=1, depth=settings.classify_depth),
-            Lane(stage="recognise", chunk=settings.recognise_chunk, depth=settings.recognise_depth),
+        feeds=[
+            QueueFeed(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
+            QueueFeed(stage="classify", chunk=1, depth=settings.classify_depth),
+            QueueFeed(stage="recognise", chunk=settings.recognise_chunk, depth=settings.recognise_depth),
         ],
         clock=SystemClock(),
         republish_after_s=settings.republish_after_s,

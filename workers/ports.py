@@ -20,6 +20,9 @@ Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
 
 
+Lane = Literal["now", "never"]
+"""When a document is asked about: as soon as possible, or not at all."""
+
 ATTEMPTS_EXHAUSTED = "attempts-exhausted"
 """The reason of a question or a document that was tried too often without coming to an end."""
 
@@ -29,13 +32,18 @@ DEADLINE = "deadline"
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
-    """A post as a producer sends it, already checked: bounded, no NUL, no lone surrogates."""
+    """A post as a producer sends it, already checked: bounded, no NUL, no lone surrogates.
+
+    `lane` and `deadline_s` (from when it is accepted) hold for this post; None leaves them to its source.
+    """
 
     source: str
     external_id: str
     text: str
     created_at: datetime | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    lane: Lane | None = None
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +61,17 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class StoredText:
-    """The text of one stored document, and how often its recognition was begun before."""
+    """The text of one stored document, and how often its recognition was begun before.
+
+    `lane` and `deadline_s` are those that the document came with.
+    """
 
     document_id: int
+    source: str
     text: str
     attempts: int
+    lane: Lane | None = None
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +79,8 @@ class Recognised:
     """The recogniser's result for one document, with the questions to ask of it.
 
     Each question is the spans of its candidates. `skip_reason` set means that they are not to be asked
-    (`no-llm`): they are recorded as ended with that reason.
+    (`no-llm`): they are recorded as ended with that reason. `deadline_s` after the document was accepted they
+    end unanswered; None leaves that to the sweep.
     """
 
     document_id: int
@@ -73,6 +88,7 @@ class Recognised:
     recognition: Recognition
     questions: tuple[tuple[ScoredSpan, ...], ...]
     skip_reason: str | None = None
+    deadline_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +421,7 @@ class Outbox(Protocol):
     ) -> Mapping[str, int]:
         """Free expired leases, republish what was lost, end questions and unrecognised documents past their
         deadlines (with the reason `deadline`), move on documents whose questions have all ended; counts by
-        kind."""
+        kind. `deadline_s` is the age of questions whose documents have no deadline of their own."""
 
     def wait(self, *, timeout_s: float) -> bool:
         """Wait for news of due rows (LISTEN); False on time-out."""

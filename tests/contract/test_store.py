@@ -71,6 +71,7 @@ def recognised(
     plausible: Sequence[ScoredSpan] = (),
     questions: Sequence[Sequence[ScoredSpan]] = (),
     skip_reason: str | None = None,
+    deadline_s: float | None = None,
 ) -> Recognised:
     return Recognised(
         document_id=document_id,
@@ -78,6 +79,7 @@ def recognised(
         recognition=Recognition(tuple(entities), tuple(plausible)),
         questions=tuple(tuple(candidates) for candidates in questions),
         skip_reason=skip_reason,
+        deadline_s=deadline_s,
     )
 
 
@@ -490,6 +492,25 @@ class TestOutbox:
         document_id, _ = ask(ports, [scored(ANNA)], [scored(OSLO)])
         assert sweep(ports, deadline_s=0.0)["overdue_questions"] == 2
         assert due(ports, "aggregate") == [document_id]
+
+    @pytest.mark.parametrize(("own_s", "overdue"), [(0.0, 1), (FOREVER_S, 0)])
+    def test_a_deadline_of_its_own_comes_before_the_common_one(
+        self, ports: Ports, own_s: float, overdue: int
+    ) -> None:
+        document_id = accept_one(ports)
+        result = recognised(document_id, questions=[[scored(ANNA)]], deadline_s=own_s)
+        ports.store.record_recognised([result])
+        common_s = NEVER_S if overdue else 0.0
+        assert sweep(ports, deadline_s=common_s)["overdue_questions"] == overdue
+
+    def test_a_document_keeps_the_lane_and_the_deadline_that_it_came_with(self, ports: Ports) -> None:
+        new = NewDocument("test", "1", TEXT, lane="never", deadline_s=90.0)
+        (accepted,) = ports.store.accept([new])
+        (stored,) = ports.store.texts([accepted.document_id])
+        assert (stored.source, stored.lane, stored.deadline_s) == ("test", "never", 90.0)
+        other = accept_one(ports, "2")
+        (stored,) = ports.store.texts([other])
+        assert (stored.lane, stored.deadline_s) == (None, None)
 
     def test_the_sweep_ends_documents_that_waited_past_their_deadline(self, ports: Ports) -> None:
         waiting, asked = accept_one(ports), ask(ports, [scored(ANNA)], external_id="asked")[0]

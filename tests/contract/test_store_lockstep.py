@@ -52,7 +52,7 @@ class Walk:
         self.claims: list[ClaimedQuestion] = []
         self.steps = {
             self.accept: 3,
-            self.recognise: 4,
+            self.recognise: 6,
             self.begin: 2,
             self.refuse: 0.2,
             self.claim: 8,
@@ -95,7 +95,10 @@ class Walk:
             entities = tuple(map(scored, SPANS))
             questions = tuple((entity,) for entity in entities[: self.random.choice([0, 1, 2, 2, 2])])
             skip_reason = self.random.choice([None, None, None, "no-llm"])
-            result = Recognised(fake_id, "local", Recognition(entities, ()), questions, skip_reason)
+            deadline_s = self.random.choice([None] * 6 + [0.0, LATER_S])
+            result = Recognised(
+                fake_id, "local", Recognition(entities, ()), questions, skip_reason, deadline_s
+            )
             again = replace(result, document_id=real_id)
             assert self.fake.record_recognised([result]) == self.store.record_recognised([again])
 

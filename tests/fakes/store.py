@@ -82,6 +82,7 @@ class _Question:
     last_error: str | None = None
     answer: Answer | None = None
     awaits: bytes | None = None
+    deadline_at: float | None = None
 
     @property
     def is_open(self) -> bool:
@@ -126,7 +127,14 @@ class FakeStore:
 
     def texts(self, document_ids: Collection[int]) -> list[StoredText]:
         return [
-            StoredText(found.id, found.new.text, found.attempts)
+            StoredText(
+                document_id=found.id,
+                source=found.new.source,
+                text=found.new.text,
+                attempts=found.attempts,
+                lane=found.new.lane,
+                deadline_s=found.new.deadline_s,
+            )
             for found in self._in_state("accepted", document_ids)
         ]
 
@@ -157,6 +165,8 @@ class FakeStore:
         document.result, document.state, document.published_at = result, "recognised", None
         for candidates in result.questions:
             question = _Question(len(self._questions) + 1, document, candidates, self._now, self._now)
+            if result.deadline_s is not None:
+                question.deadline_at = max(document.accepted_at, document.replayed_at) + result.deadline_s
             if result.skip_reason is not None:
                 question.state, question.reason = "dead", result.skip_reason
             self._questions[question.id] = question
@@ -322,7 +332,10 @@ class FakeStore:
         )
         counts["lost_questions"] = _unpublish(self._questions.values(), {"pending"}, lost_before)
         for question in self._questions.values():
-            if question.state == "pending" and question.created_at <= self._now - deadline_s:
+            deadline_at = question.deadline_at
+            if deadline_at is None:
+                deadline_at = question.created_at + deadline_s
+            if question.state == "pending" and deadline_at <= self._now:
                 self._end(question, state="dead", reason=DEADLINE)
                 counts["overdue_questions"] += 1
         overdue = [
@@ -364,6 +377,8 @@ class FakeStore:
 
     def _ask_again(self, question: _Question) -> None:
         question.state, question.reason, question.attempts = "pending", None, 0
+        if question.deadline_at is not None:
+            question.deadline_at += self._now - question.created_at
         question.created_at = question.not_before = self._now
         question.published_at = None
         if question.document.state in {"classified", "complete"}:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -13,8 +13,8 @@ from linkner.errors import InputError
 from workers.gateway.body import Bodies
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import RETRY_AFTER_S, ErrorBody, Problem, Refusal
-from workers.handlers.posts import FORMATS, Limits, PostError, body_format, parse_posts
-from workers.ports import Accepted, NewDocument, Reader, Store
+from workers.handlers.posts import FORMATS, MAX_DEADLINE_S, Limits, PostError, body_format, parse_posts
+from workers.ports import Accepted, Lane, NewDocument, Reader, Store
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
@@ -147,6 +147,16 @@ def _request_body(limits: Limits) -> dict[str, Any]:
             "text": {"type": "string", "minLength": 1, "maxLength": limits.max_text_chars},
             "created_at": {"type": ["string", "null"], "format": "date-time"},
             "metadata": {"type": ["object", "null"], "description": "Kept and given back as it is"},
+            "lane": {
+                "enum": [*get_args(Lane), None],
+                "description": "When the LLM is asked about it; else as its source has it",
+            },
+            "deadline_s": {
+                "type": ["number", "null"],
+                "exclusiveMinimum": 0,
+                "maximum": MAX_DEADLINE_S,
+                "description": "Age in seconds at which it is finished without the LLM's answers",
+            },
         },
     }
     array = {"type": "array", "items": post, "minItems": 1, "maxItems": limits.max_items}

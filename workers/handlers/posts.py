@@ -12,10 +12,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast, get_args
 
 from linkner.errors import InputError
-from workers.ports import NewDocument
+from workers.ports import Lane, NewDocument
 
 Format = Literal["array", "lines"]
 
@@ -26,6 +26,7 @@ FORMATS: Mapping[str, Format] = {
 }
 """The media types of a body of posts."""
 
+MAX_DEADLINE_S = 30 * 86_400
 MAX_DIGITS = 19  # of a whole number: enough for every 64-bit id
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TYPES: Mapping[type, str] = {
@@ -97,6 +98,8 @@ def parse_post(value: object, limits: Limits) -> NewDocument:
         text=_text(value.get("text"), limits),
         created_at=_time(value.get("created_at")),
         metadata=_metadata(value.get("metadata"), limits),
+        lane=_lane(value.get("lane")),
+        deadline_s=_deadline(value.get("deadline_s")),
     )
 
 
@@ -241,6 +244,24 @@ def _metadata(value: object, limits: Limits) -> Mapping[str, Any]:
     return value
 
 
+def _lane(value: object) -> Lane | None:
+    if value is not None and value not in get_args(Lane):
+        raise InputError("there is no such lane", expected=" or ".join(get_args(Lane)), got=_shown(value))
+    return cast("Lane | None", value)
+
+
+def _deadline(value: object) -> float | None:
+    if value is None:
+        return None
+    if type(value) not in (int, float) or not 0 < cast(float, value) <= MAX_DEADLINE_S:
+        raise InputError(
+            "deadline_s is out of range",
+            expected=f"seconds above 0, at most {MAX_DEADLINE_S}",
+            got=_shown(value),
+        )
+    return float(cast(float, value))
+
+
 def _check_json(value: object, depth: int) -> None:
     """Refuse what a JSON column cannot hold, and nesting deeper than `depth`."""
     if isinstance(value, str):
@@ -262,6 +283,11 @@ def _check_json(value: object, depth: int) -> None:
 def _kind(value: object) -> str:
     """The JSON type of a decoded value: errors name it and never show the value, which is somebody's post."""
     return _TYPES.get(type(value), type(value).__name__)
+
+
+def _shown(value: object) -> str:
+    """A value that is no text of a post: its beginning, or its kind."""
+    return ascii(value)[:40] if isinstance(value, str | int | float) else _kind(value)
 
 
 def _at_most(chars: int) -> str:

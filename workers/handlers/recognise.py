@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from linkner.detection import Detector
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
+from workers.handlers.policies import LANE_NEVER, Policies
 from workers.ports import ATTEMPTS_EXHAUSTED, Clock, Recognised, RecogniserClient, Store, StoredText
 
 log = logging.getLogger("linkner.recognise")
@@ -24,9 +25,10 @@ _AWAY_PAUSE_S = 5.0
 class RecogniseDocuments:
     """Handles one `recognise` message.
 
-    `skip_reason` set means that candidates are recorded but not asked about (`no-llm`). A busy or absent
-    recognition service is tried again for `patience_s`, then the documents go back to the relay. A text that
-    the service fails at, or that kills the process working on it, is tried `max_attempts` times.
+    `policies` says of which documents candidates are recorded but not asked about, and until when of the
+    others; with `skip_reason` none are (`no-llm`). A busy or absent recognition service is tried again for
+    `patience_s`, then the documents go back to the relay. A text that the service fails at, or that kills the
+    process working on it, is tried `max_attempts` times.
     """
 
     store: Store
@@ -34,6 +36,7 @@ class RecogniseDocuments:
     detector: Detector
     clock: Clock
     max_attempts: int
+    policies: Policies
     skip_reason: str | None = None
     patience_s: float = 60.0
 
@@ -74,7 +77,7 @@ class RecogniseDocuments:
             return self._recognise(texts[:middle]) + self._recognise(texts[middle:])
         return self.store.record_recognised(
             [
-                self._recognised(stored.document_id, model=model, recognition=recognition)
+                self._recognised(stored, model=model, recognition=recognition)
                 for stored, recognition in zip(texts, recognitions, strict=True)
             ]
         )
@@ -112,11 +115,13 @@ class RecogniseDocuments:
         except (CrashedError, RejectedError) as error:
             raise UnavailableError("the recognition service fails at every text", got=str(error)) from crash
 
-    def _recognised(self, document_id: int, *, model: str, recognition: Recognition) -> Recognised:
+    def _recognised(self, stored: StoredText, *, model: str, recognition: Recognition) -> Recognised:
+        lane, deadline_s = self.policies.of(stored)
         return Recognised(
-            document_id=document_id,
+            document_id=stored.document_id,
             model=model,
             recognition=recognition,
             questions=tuple((candidate,) for candidate in self.detector.candidates(recognition)),
-            skip_reason=self.skip_reason,
+            skip_reason=self.skip_reason or (LANE_NEVER if lane == "never" else None),
+            deadline_s=deadline_s,
         )

@@ -9,7 +9,7 @@ from workers.ports import Clock, Outbox, Queues, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lane:
+class QueueFeed:
     """One queue that the relay feeds: how many ids a message carries, how many messages may wait."""
 
     stage: Stage
@@ -19,14 +19,14 @@ class Lane:
 
 @dataclass(slots=True, kw_only=True)
 class Relay:
-    """Feeds every lane, and sweeps now and then.
+    """Feeds every queue, and sweeps now and then.
 
     Bounded depth is the backpressure: what the queues do not hold waits in the store, where it is safe.
     """
 
     outbox: Outbox
     queues: Queues
-    lanes: Sequence[Lane]
+    feeds: Sequence[QueueFeed]
     clock: Clock
     republish_after_s: float
     deadline_s: float
@@ -39,26 +39,26 @@ class Relay:
         """Sweep if it is time, publish what is due and fits, wait where there was nothing; counts by kind."""
         counts = dict(self._sweep_if_due())
         full = False
-        for lane in self.lanes:
-            published, lane_full = self._feed(lane)
-            counts[lane.stage] = published
-            full = full or lane_full
-        if not any(counts[lane.stage] for lane in self.lanes):
+        for feed in self.feeds:
+            published, feed_full = self._feed(feed)
+            counts[feed.stage] = published
+            full = full or feed_full
+        if not any(counts[feed.stage] for feed in self.feeds):
             # No notification comes when a full queue drains: look again soon.
             self.outbox.wait(timeout_s=min(self.poll_s, 0.05) if full else self.poll_s)
         return counts
 
-    def _feed(self, lane: Lane) -> tuple[int, bool]:
-        room = lane.depth - self.queues.depth(lane.stage)
+    def _feed(self, feed: QueueFeed) -> tuple[int, bool]:
+        room = feed.depth - self.queues.depth(feed.stage)
         if room <= 0:
             return 0, True
 
         def send(ids: Sequence[int]) -> None:
-            for start in range(0, len(ids), lane.chunk):
-                self.queues.send(lane.stage, ids[start : start + lane.chunk])
+            for start in range(0, len(ids), feed.chunk):
+                self.queues.send(feed.stage, ids[start : start + feed.chunk])
 
-        published = self.outbox.publish_due(lane.stage, limit=room * lane.chunk, send=send)
-        return published, published == room * lane.chunk
+        published = self.outbox.publish_due(feed.stage, limit=room * feed.chunk, send=send)
+        return published, published == room * feed.chunk
 
     def _sweep_if_due(self) -> Mapping[str, int]:
         now = self.clock.monotonic()

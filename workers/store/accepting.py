@@ -11,15 +11,15 @@ from workers.store.sql import as_json, columns, notify, storable_error
 
 # The rows come sorted by key: two transactions that insert the same keys in one order cannot deadlock.
 INSERT = text("""
-    INSERT INTO documents (source, external_id, text, created_at, metadata)
-    SELECT source, external_id, text, created_at, metadata
+    INSERT INTO documents (source, external_id, text, created_at, lane, deadline_s, metadata)
+    SELECT *
     FROM ROWS FROM (
         unnest(
             CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:text AS text[]),
-            CAST(:created_at AS timestamptz[])
+            CAST(:created_at AS timestamptz[]), CAST(:lane AS text[]), CAST(:deadline_s AS float8[])
         ),
         jsonb_array_elements(CAST(:metadata AS jsonb))
-    ) AS new (source, external_id, text, created_at, metadata)
+    )
     ON CONFLICT (source, external_id) DO NOTHING
     RETURNING source, external_id, id
 """)
@@ -32,7 +32,7 @@ _FIND = text("""
 """)
 
 _TEXTS = text("""
-    SELECT id, text, attempts FROM documents
+    SELECT id AS document_id, source, text, attempts, lane, deadline_s FROM documents
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'accepted'
     ORDER BY id
 """)
@@ -87,8 +87,12 @@ def _key(document: NewDocument) -> Key:
 
 def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, int]:
     """Ids of those documents that were not there yet."""
-    rows = [(new.source, new.external_id, new.text, new.created_at, dict(new.metadata)) for new in documents]
-    arrays = columns(rows, "source", "external_id", "text", "created_at", "metadata")
+    rows = [
+        (new.source, new.external_id, new.text, new.created_at, new.lane, new.deadline_s, dict(new.metadata))
+        for new in documents
+    ]
+    names = ("source", "external_id", "text", "created_at", "lane", "deadline_s", "metadata")
+    arrays = columns(rows, *names)
     inserted = connection.execute(INSERT, {**arrays, "metadata": as_json(arrays["metadata"])})
     return {(row.source, row.external_id): row.id for row in inserted}
 
@@ -104,7 +108,7 @@ def _find(connection: Connection, keys: Sequence[Key]) -> dict[Key, tuple[int, s
 def texts(connection: Connection, document_ids: Collection[int]) -> list[StoredText]:
     """See `Store.texts`."""
     rows = connection.execute(_TEXTS, {"ids": list(document_ids)})
-    return [StoredText(row.id, row.text, row.attempts) for row in rows]
+    return [StoredText(**row._mapping) for row in rows]
 
 
 def begin_recognition(connection: Connection, document_ids: Collection[int]) -> int:

@@ -116,7 +116,8 @@ _LOCK_DOCUMENTS = text("""
 _REPLAY_QUESTIONS = text("""
     UPDATE questions
     SET state = 'pending', attempts = 0, reason = NULL, ended_at = NULL, dropped_at = NULL,
-        published_at = NULL, not_before = now(), created_at = now()
+        published_at = NULL, not_before = now(), created_at = now(),
+        deadline_at = now() + (deadline_at - created_at)
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'dead'
     RETURNING document_id
 """)

@@ -57,20 +57,30 @@ _LOST = """
 _LOST_DOCUMENTS = text(_LOST.format(table="documents", unfinished="state IN ('accepted', 'classified')"))
 _LOST_QUESTIONS = text(_LOST.format(table="questions", unfinished="state = 'pending'"))
 
-_LOCK_OVERDUE = text("""
+_OVERDUE = "deadline_at IS NULL AND created_at <= now() - make_interval(secs => :deadline_s)"
+_OVERDUE_BY_ITS_OWN = "deadline_at <= now()"
+
+# Each part has an index of its own, which a condition with OR would use neither of.
+_LOCK_OVERDUE = text(f"""
     SELECT id FROM documents
     WHERE id IN (
-        SELECT document_id FROM questions
-        WHERE state = 'pending' AND created_at <= now() - make_interval(secs => :deadline_s)
-        ORDER BY created_at LIMIT :limit
+        (
+            SELECT document_id FROM questions WHERE state = 'pending' AND {_OVERDUE}
+            ORDER BY created_at LIMIT :limit
+        )
+        UNION ALL
+        (
+            SELECT document_id FROM questions WHERE state = 'pending' AND {_OVERDUE_BY_ITS_OWN}
+            ORDER BY deadline_at LIMIT :limit
+        )
     )
     ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 
-_END_OVERDUE = text("""
+_END_OVERDUE = text(f"""
     UPDATE questions SET state = 'dead', reason = :reason, ended_at = now()
     WHERE document_id = ANY(CAST(:ids AS bigint[])) AND state = 'pending'
-        AND created_at <= now() - make_interval(secs => :deadline_s)
+        AND ({_OVERDUE} OR {_OVERDUE_BY_ITS_OWN})
 """)
 
 _LOCK_ENDED = text("""

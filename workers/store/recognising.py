@@ -23,13 +23,17 @@ _NEW_QUESTION_IDS = text("""
 """)
 
 _INSERT_QUESTIONS = text("""
-    INSERT INTO questions (id, document_id, state, reason, ended_at)
-    SELECT id, document_id,
-        CASE WHEN reason IS NULL THEN 'pending' ELSE 'dead' END,
-        reason,
-        CASE WHEN reason IS NOT NULL THEN now() END
-    FROM unnest(CAST(:id AS bigint[]), CAST(:document_id AS bigint[]), CAST(:reason AS text[]))
-        AS new (id, document_id, reason)
+    INSERT INTO questions (id, document_id, state, reason, ended_at, deadline_at)
+    SELECT new.id, document_id,
+        CASE WHEN new.reason IS NULL THEN 'pending' ELSE 'dead' END,
+        new.reason,
+        CASE WHEN new.reason IS NOT NULL THEN now() END,
+        coalesce(replayed_at, accepted_at) + make_interval(secs => new.deadline_s)
+    FROM unnest(
+        CAST(:id AS bigint[]), CAST(:document_id AS bigint[]), CAST(:reason AS text[]),
+        CAST(:deadline_s AS float8[])
+    ) AS new (id, document_id, reason, deadline_s)
+    JOIN documents ON documents.id = document_id
 """)
 
 _INSERT_SPANS = text("""
@@ -93,8 +97,11 @@ def _insert_questions(connection: Connection, results: Sequence[Recognised]) -> 
         _Question(question_id, candidates, result)
         for question_id, (result, candidates) in zip(ids, pairs, strict=True)
     ]
-    rows = [(new.question_id, new.result.document_id, new.result.skip_reason) for new in questions]
-    connection.execute(_INSERT_QUESTIONS, columns(rows, "id", "document_id", "reason"))
+    rows = [
+        (new.question_id, new.result.document_id, new.result.skip_reason, new.result.deadline_s)
+        for new in questions
+    ]
+    connection.execute(_INSERT_QUESTIONS, columns(rows, "id", "document_id", "reason", "deadline_s"))
     return questions
 
 

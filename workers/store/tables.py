@@ -85,6 +85,7 @@ class DocumentRow(Table, table=True):
     __table_args__ = (
         UniqueConstraint("source", "external_id"),
         _one_of("state", "accepted", "recognised", "classified", "complete"),
+        _one_of("lane", "now", "batch", "never"),
         Index(
             "documents_due",
             "state",
@@ -125,6 +126,8 @@ class DocumentRow(Table, table=True):
     revision: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
     last_error: str | None = _text(nullable=True)
+    lane: str | None = _text(nullable=True)
+    deadline_s: float | None = Field(default=None, sa_type=Double)
     replayed_at: datetime | None = _time(nullable=True)
     dropped_at: datetime | None = _time(nullable=True)
 
@@ -147,6 +150,11 @@ class QuestionRow(Table, table=True):
             postgresql_where=sql("published_at IS NOT NULL AND state = 'pending'"),
         ),
         Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
+        Index(
+            "questions_deadline",
+            "deadline_at",
+            postgresql_where=sql("deadline_at IS NOT NULL AND state = 'pending'"),
+        ),
         Index("questions_leased", "lease_until", postgresql_where=sql("state = 'claimed'")),
         Index(
             "questions_awaiting", "awaits", postgresql_where=sql("awaits IS NOT NULL AND state = 'pending'")
@@ -167,6 +175,7 @@ class QuestionRow(Table, table=True):
     not_before: datetime = _time()
     lease_until: datetime | None = _time(nullable=True)
     published_at: datetime | None = _time(nullable=True)
+    deadline_at: datetime | None = _time(nullable=True)
     awaits: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     reason: str | None = _text(nullable=True)
     last_error: str | None = _text(nullable=True)

@@ -92,6 +92,16 @@ def test_a_bad_line_is_an_error_with_its_line_number() -> None:
         ({"external_id": "\0"}, "external_id has a NUL character"),
         ({"external_id": "1" * 11}, "external_id is too long"),
         ({"metadata": []}, "metadata must be an object; got an array"),
+        ({"lane": "soon"}, "there is no such lane; expected now or never; got 'soon'"),
+        ({"lane": ["now"]}, "there is no such lane; expected now or never; got an array"),
+        ({"deadline_s": 0}, "deadline_s is out of range"),
+        ({"deadline_s": True}, "deadline_s is out of range"),
+        ({"deadline_s": "60"}, "deadline_s is out of range"),
+        ({"deadline_s": float("nan")}, "deadline_s is out of range"),
+        (
+            {"deadline_s": 1e9},
+            "deadline_s is out of range; expected seconds above 0, at most 2592000; got 1000000000.0",
+        ),
         ({"metadata": {"a": "\udc00"}}, "metadata has a lone surrogate"),
         ({"metadata": {"\0": 1}}, "metadata has a NUL character"),
         ({"metadata": {"a": "x" * 100}}, "metadata is too large; expected JSON of at most 100 characters"),
@@ -218,7 +228,7 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=8,
 )
-fields = ["external_id", "id", "source", "text", "created_at", "metadata"]
+fields = ["external_id", "id", "source", "text", "created_at", "metadata", "lane", "deadline_s"]
 posts = st.fixed_dictionaries({}, optional=dict.fromkeys(fields, json_values)).map(lambda some: post(**some))
 
 
@@ -235,3 +245,10 @@ def test_every_document_that_passes_can_be_stored(values: list[Any]) -> None:
             assert "\0" not in stored
             assert "\\u0000" not in stored
             stored.encode()
+
+
+def test_a_post_may_say_when_it_is_asked_about_and_until_when() -> None:
+    found = parse_post(post(lane="never", deadline_s=90), LIMITS)
+    assert (found.lane, found.deadline_s) == ("never", 90.0)
+    found = parse_post(post(lane=None, deadline_s=None), LIMITS)
+    assert (found.lane, found.deadline_s) == (None, None)

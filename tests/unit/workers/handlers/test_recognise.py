@@ -11,16 +11,18 @@ from linkner.errors import CrashedError, RejectedError, UnavailableError
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
+from workers.handlers.policies import LANE_NEVER, Policies, Policy
 from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
 from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognition
 
+POLICIES = Policies()
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_questions=8)
 
 
 class Scene:
     """Accepted posts, three unless others are given, and a handler over fakes."""
 
-    def __init__(self, *texts: str, skip_reason: str | None = None) -> None:
+    def __init__(self, *texts: str, skip_reason: str | None = None, policies: Policies = POLICIES) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.recogniser = FakeRecogniser()
@@ -33,6 +35,7 @@ class Scene:
             detector=DETECTOR,
             clock=self.clock,
             max_attempts=5,
+            policies=policies,
             skip_reason=skip_reason,
         )
 
@@ -72,6 +75,24 @@ def test_without_an_llm_candidates_end_with_the_reason() -> None:
     assert dict(counts.dead_reasons) == {"no-llm": 2}
 
 
+def test_sources_that_are_never_asked_about_end_with_the_reason() -> None:
+    scene = Scene(policies=Policies(by_source={"test": Policy(lane="never")}))
+    scene.handle(scene.ids)
+    counts = scene.store.counts()
+    assert counts.documents["classified"] == 3
+    assert dict(counts.dead_reasons) == {LANE_NEVER: 2}
+
+
+def test_a_deadline_of_a_source_counts_from_acceptance() -> None:
+    scene = Scene(policies=Policies(by_source={"test": Policy(deadline_s=60.0)}))
+    scene.clock.sleep(50.0)
+    scene.handle(scene.ids)
+    sweep = {"republish_after_s": 1e6, "deadline_s": 1e6, "document_deadline_s": 1e6}
+    assert scene.store.sweep(**sweep)["overdue_questions"] == 0
+    scene.clock.sleep(10.0)
+    assert scene.store.sweep(**sweep)["overdue_questions"] == 2
+
+
 def test_a_busy_service_is_asked_again_with_growing_pauses() -> None:
     scene = Scene()
     scene.recogniser.failures = deque([UnavailableError("busy")] * 3)
@@ -107,7 +128,12 @@ class RefusesZork:
 def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
     scene = Scene()
     handle = RecogniseDocuments(
-        store=scene.store, recogniser=RefusesZork(), detector=DETECTOR, clock=scene.clock, max_attempts=5
+        store=scene.store,
+        recogniser=RefusesZork(),
+        detector=DETECTOR,
+        clock=scene.clock,
+        max_attempts=5,
+        policies=POLICIES,
     )
     assert handle(scene.ids) == 3
     refused = scene.store.document(scene.ids[0])

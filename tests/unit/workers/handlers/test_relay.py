@@ -7,7 +7,7 @@ import pytest
 from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
-from workers.handlers.relay import Lane, Relay
+from workers.handlers.relay import QueueFeed, Relay
 from workers.ports import NewDocument, Stage
 
 
@@ -36,7 +36,7 @@ class Scene:
         self.relay = Relay(
             outbox=self.store,
             queues=self.queues,
-            lanes=[Lane(stage="recognise", chunk=4, depth=2)],
+            feeds=[QueueFeed(stage="recognise", chunk=4, depth=2)],
             clock=self.clock,
             republish_after_s=60.0,
             deadline_s=3600.0,
