@@ -15,6 +15,7 @@ from workers.cli.documents import register as add_documents
 from workers.cli.model import register as add_model
 from workers.cli.roles import register as add_roles
 from workers.cli.simulate import register as add_simulate
+from workers.cli.typos import register as add_typos
 from workers.cli.up import register as add_up
 
 app = typer.Typer(
@@ -30,6 +31,7 @@ for add_commands in (
     add_up,
     add_documents,
     add_model,
+    add_typos,
     add_dead,
     add_cache,
     add_cost,

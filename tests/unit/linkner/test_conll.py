@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkner.conll import Sentence, parse, read
+from linkner.conll import Sentence, parse, read, write
 from linkner.errors import FileFormatError, InputError
 from linkner.spans import LabelledSpan, Span
 from tests.unit.linkner.strategies import flat_entities
@@ -200,3 +200,17 @@ def test_spans_of_words_have_their_place_in_the_text(sentence: Sentence) -> None
         surface = sentence.to_text(entity.span).of(sentence.text)
         assert surface == sentence.surface(entity.span)
         assert tuple(surface.split(" ")) == sentence.words[entity.span.start : entity.span.end]
+
+
+@given(st.lists(sentences(), max_size=4))
+def test_what_is_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, given: list[Sentence]
+) -> None:
+    path = tmp_path_factory.mktemp("conll") / "data.conll"
+    write(path, given)
+    assert read(path) == given
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot write"):
+        write(tmp_path / "missing" / "data.conll", [])
