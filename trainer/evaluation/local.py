@@ -59,6 +59,12 @@ def read_labelled(path: str | Path, *, labels: Collection[str]) -> list[Sentence
         FileFormatError: a line cannot be read.
     """
     sentences = conll.read(path)
+    check_labels(sentences, path=path, labels=labels)
+    return sentences
+
+
+def check_labels(sentences: Sequence[Sentence], *, path: str | Path, labels: Collection[str]) -> None:
+    """Raises InputError where there is no sentence, or one with a label that is not among these."""
     if not sentences:
         raise InputError(f"{path} holds no sentence", expected="words and tags in columns")
     unknown = {entity.label for sentence in sentences for entity in sentence.entities}.difference(labels)
@@ -69,7 +75,6 @@ def read_labelled(path: str | Path, *, labels: Collection[str]) -> list[Sentence
             got=", ".join(sorted(unknown)),
             hint="take a model that was trained on this label set",
         )
-    return sentences
 
 
 def recognise(

@@ -2,57 +2,59 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from trainer.experiments.rendering import Figure, Panel, Series
+from trainer.experiments.rendering import FEW, Figure, Panel, Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _WIDTH, _HEIGHT = 5.6, 4.2  # of a panel, in inches
-_LETTERS_AN_INCH = 15  # of the caption
+_COLUMNS = 3  # of panels, at most
+_LETTERS_AN_INCH, _LINE = 17, 0.16  # of the caption, and its height in inches
 _COLOURS = ("#2166ac", "#d6604d", "#4d9221", "#762a83", "#e08214", "#01665e")  # told apart in print, too
-_BARS, _LEVELS = "#d9d9d9", "#636363"
+_BARS, _CAPTION = "#d9d9d9", "#636363"
 _MARKERS = "os^Dv<"
 _TICKS = [place / 10 for place in range(0, 11, 2)]
 
 
 def draw(figure: Figure, path: Path) -> None:
-    """Write the figure as a PNG; the folder is made. The notes are its caption."""
+    """Write the figure as a PNG. The notes are its caption."""
     from matplotlib.figure import Figure as Canvas
 
-    width = _WIDTH * len(figure.panels)
-    caption = "\n".join(
-        line for note in figure.notes for line in textwrap.wrap(note, int(width * _LETTERS_AN_INCH))
-    )
-    lines = caption.count("\n") + 1
-    canvas = Canvas(figsize=(width, _HEIGHT + 0.16 * lines), layout="constrained")
+    columns = min(len(figure.panels), _COLUMNS)
+    rows = math.ceil(len(figure.panels) / columns)
+    width = _WIDTH * columns
+    caption = [line for note in figure.notes for line in textwrap.wrap(note, int(width * _LETTERS_AN_INCH))]
+    canvas = Canvas(figsize=(width, _HEIGHT * rows + _LINE * len(caption)), layout="constrained")
     canvas.suptitle(figure.title, fontsize=11, fontweight="bold")
-    for axes, panel in zip(
-        canvas.subplots(1, len(figure.panels), squeeze=False)[0], figure.panels, strict=True
-    ):
+    every = canvas.subplots(rows, columns, squeeze=False).flatten()
+    for axes, panel in zip(every, figure.panels, strict=False):
         _draw_panel(axes, panel)
-    canvas.supxlabel(caption, fontsize=7.5, color=_LEVELS, x=0.01, ha="left")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    for axes in every[len(figure.panels) :]:
+        axes.set_visible(False)
+    canvas.supxlabel("\n".join(caption), fontsize=7.5, color=_CAPTION, x=0.01, ha="left")
     canvas.savefig(path, dpi=160)
 
 
 def _draw_panel(axes: Axes, panel: Panel) -> None:
-    axes.set(title=panel.title, xlabel=panel.x, ylabel=panel.y, xlim=(0, panel.top), ylim=(0, 1))
-    axes.title.set_fontsize(10)
+    axes.set(xlabel=panel.x, ylabel=panel.y, xlim=(0, panel.top), ylim=(0, 1))
+    axes.set_title(panel.title, fontsize=9.5)
     axes.set_yticks(_TICKS, [f"{100 * tick:.0f}" for tick in _TICKS])
     axes.grid(axis="y", color="#eeeeee")
     axes.spines[["top", "right"]].set_visible(False)
     bars = [series for series in panel.series if series.kind == "bars"]
     if bars:
         _draw_bars(axes, panel, bars)
-    others = [series for series in panel.series if series.kind != "bars"]
-    for place, series in enumerate(others):
-        _draw_series(axes, series, place)
-    handles, labels = axes.get_legend_handles_labels()
-    axes.legend(handles, labels, loc="best", fontsize=8, frameon=True, framealpha=0.9, edgecolor="none")
+    colours = iter(_COLOURS * len(panel.series))
+    colour = _COLOURS[0]
+    for place, series in enumerate(one for one in panel.series if one.kind != "bars"):
+        colour = colour if series.kind == "point" else next(colours)
+        _draw_series(axes, series, colour=colour, marker=_MARKERS[place % len(_MARKERS)])
+    axes.legend(loc="best", fontsize=8, framealpha=0.9, edgecolor="none")
 
 
 def _draw_bars(axes: Axes, panel: Panel, bars: list[Series]) -> None:
@@ -64,20 +66,23 @@ def _draw_bars(axes: Axes, panel: Panel, bars: list[Series]) -> None:
     axes.set_zorder(right.get_zorder() + 1)
     axes.patch.set_visible(False)
     for series in bars:
-        step = min((b - a for a, b in zip(series.x, series.x[1:], strict=False)), default=panel.top)
-        heights = [value or 0.0 for value in series.y]
-        right.bar(series.x, heights, width=0.9 * step, color=_BARS, label=series.label)
+        step = min((after - at for at, after in zip(series.x, series.x[1:], strict=False)), default=panel.top)
+        right.bar(series.x, [value or 0.0 for value in series.y], width=0.9 * step, color=_BARS)
         axes.bar([0.0], [0.0], width=0.0, color=_BARS, label=series.label)  # for the legend alone
 
 
-def _draw_series(axes: Axes, series: Series, place: int) -> None:
-    colour = _COLOURS[place % len(_COLOURS)]
-    if series.kind == "level":
-        axes.axhline(series.y[0] or 0.0, color=colour, linestyle="--", linewidth=1.2, label=series.label)
-        return
+def _draw_series(axes: Axes, series: Series, *, colour: str, marker: str) -> None:
+    """A marked point has the colour of the series before it, on which it lies."""
     values = [float("nan") if value is None else value for value in series.y]
-    if series.kind == "point":
-        axes.plot(series.x, values, "*", color="#b2182b", markersize=15, zorder=5, label=series.label)
+    if series.kind == "level":
+        axes.axhline(values[0], color=colour, linestyle="--", linewidth=1.2, label=series.label)
         return
-    marker = _MARKERS[place % len(_MARKERS)]
-    axes.plot(series.x, values, marker=marker, markersize=5, color=colour, linewidth=1.6, label=series.label)
+    if series.kind == "point":
+        star: dict[str, Any] = {"markersize": 14, "markeredgecolor": "black", "zorder": 5, "clip_on": False}
+        axes.plot(series.x, values, "*", color=colour, label=series.label, **star)
+        return
+    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5}
+    axes.plot(series.x, values, linewidth=1.6, label=series.label, **style)
+    few = [place for place, count in enumerate(series.counts) if count < FEW]
+    hollow: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white", "zorder": 4}
+    axes.plot([series.x[place] for place in few], [values[place] for place in few], **style, **hollow)

@@ -24,7 +24,7 @@ Setting = Literal["ID", "OOD", "OOV"]
 """What the test set is to a model trained on the training set: in its domain, out of it, or unseen names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DataSet:
     """One data set.
 

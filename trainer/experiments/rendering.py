@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from rich.console import Group
 from rich.markup import escape
 from rich.table import Table as RichTable
+from rich.text import Text
 
 Form = Literal["text", "percent", "points", "number", "count"]
 """How a column's values are written: as they are; a ratio in per cent; a difference of ratios in points, with
@@ -23,14 +25,22 @@ Cell = str | float | int | None
 
 NOTHING = "–"
 
+FEW = 10
+"""Entities below which a ratio says little."""
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: its `key` in JSON, its heading and the form of its values (in JSON ratios stay in [0, 1])."""
+    """A column: its `key` in JSON, its heading and the form of its values (in JSON ratios stay in [0, 1]).
+
+    A column without a heading is in JSON alone. One that is `noted` is left out for people where all rows
+    have the same value: the notes name it.
+    """
 
     key: str
-    heading: str
+    heading: str = ""
     form: Form = "text"
+    noted: bool = False
 
     def write(self, cell: Cell) -> str:
         """The cell for people."""
@@ -70,28 +80,35 @@ class Table:
         lines = [
             f"## {self.title}",
             "",
-            _bar(column.heading for column in self.columns),
-            _bar("---" if column.form == "text" else "---:" for column in self.columns),
-            *(_bar(cells) for cells in self._written()),
+            _bar(column.heading for column in self._shown()),
+            _bar("---" if column.form == "text" else "---:" for column in self._shown()),
+            *map(_bar, self._written()),
             "",
             *(f"- {note}" for note in self.notes),
         ]
         return "\n".join(lines) + "\n"
 
-    def to_text(self) -> RichTable:
+    def to_text(self) -> Group:
         """The table for a terminal, with the notes below it."""
-        table = RichTable(
-            title=escape(self.title), caption=escape("\n".join(self.notes)), caption_justify="left"
-        )
-        for column in self.columns:
+        table = RichTable(title=escape(self.title))
+        for column in self._shown():
             table.add_column(column.heading, justify="left" if column.form == "text" else "right")
         for cells in self._written():
             table.add_row(*map(escape, cells))
-        return table
+        return Group(table, *(Text(note, style="dim") for note in self.notes))
+
+    def _shown(self) -> list[Column]:
+        return [
+            column
+            for place, column in enumerate(self.columns)
+            if column.heading and not (column.noted and len({row[place] for row in self.rows}) == 1)
+        ]
 
     def _written(self) -> Iterable[list[str]]:
+        shown = self._shown()
         for row in self.rows:
-            yield [column.write(cell) for column, cell in zip(self.columns, row, strict=True)]
+            cells = zip(self.columns, row, strict=True)
+            yield [column.write(cell) for column, cell in cells if column in shown]
 
 
 Kind = Literal["line", "bars", "level", "point"]
@@ -100,20 +117,26 @@ Kind = Literal["line", "bars", "level", "point"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Points of a panel. A y of None is a gap: there was nothing to measure."""
+    """Points of a panel. A y of None is a gap: there was nothing to measure.
+
+    `counts` says on how many entities each point rests, where that is known; those on fewer than FEW are
+    drawn hollow.
+    """
 
     label: str
     kind: Kind
     x: Sequence[float]
     y: Sequence[float | None]
+    counts: Sequence[int] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Label, kind, x and y; values are rounded to six digits."""
+        """Label, kind, x, y and counts; values are rounded to six digits."""
         return {
             "label": self.label,
             "kind": self.kind,
             "x": [_plain(value) for value in self.x],
             "y": [_plain(value) for value in self.y],
+            **({"counts": [*self.counts]} if self.counts else {}),
         }
 
 
@@ -132,7 +155,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
-    """A figure of the paper, its panels side by side."""
+    """A figure of the paper and its panels, one or more."""
 
     name: str
     title: str

@@ -59,12 +59,15 @@ _IN_CONTEXT = {  # (few-shot, label description): one value for each of _ABLATED
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The paper's figures for one uncertainty on one data set: τ, F1 alone and linked, the LLM's share."""
+    """The paper's figures for one uncertainty on one data set: τ, F1 alone and linked, the LLM's share.
 
-    threshold: float
-    local_f1: float
-    linked_f1: float
-    llm_share: float
+    None where the paper has none.
+    """
+
+    threshold: float | None = None
+    local_f1: float | None = None
+    linked_f1: float | None = None
+    llm_share: float | None = None
 
 
 _REPORTED: Mapping[tuple[str, str], Reported] = MappingProxyType(
@@ -81,13 +84,13 @@ _REPORTED: Mapping[tuple[str, str], Reported] = MappingProxyType(
 )
 
 
-def reported(data_set: str | None, method: str) -> Reported | None:
-    """The paper's figures for a data set and an uncertainty, None where it has none.
+def reported(data_set: str | None, method: str) -> Reported:
+    """The paper's figures for a data set and an uncertainty.
 
     Dropout in the head alone, which the paper does not have, stands under Monte Carlo dropout.
     """
     known = "mc-dropout" if method == "mc-dropout-head" else method
-    return _REPORTED.get((data_set, known)) if data_set else None
+    return _REPORTED.get((data_set or "", known), Reported())
 
 
 def reported_llm_alone(data_set: str | None) -> float | None:

@@ -1,29 +1,124 @@
-"""The paper's rule for the threshold τ (section 5.3, figure 5): from where the LLM decides."""
+"""The threshold τ: by the paper's rule, from the paper's Table 6, from a table made before, or a number."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
 
-from linkner.scoring import Score
+from linkner.errors import ConfigurationError
+from trainer.evaluation.linked import ProtocolName
+from trainer.evaluation.metrics import Interval
+from trainer.experiments.study import Run, Study
+
+PAPER = "paper"
 
 
-def intersection(local: Sequence[tuple[float, Score]], *, linked_f1: float, top: float) -> float:
-    """τ: where the local model's F1 falls below that of the fully linked system (τ = 0), on the dev set.
+def intersection(local: Sequence[Interval], *, linked_f1: float, top: float) -> float:
+    """The paper's rule (section 5.3, figure 5): τ is where the local model's F1 falls below the LLM's.
 
-    Both are read off as in figure 5: the local model's F1 by intervals of its uncertainty, and one level, the
-    F1 of the system that asks the LLM about every span. Intervals without any entity say nothing and are
-    passed over.
+    Both are read off on the dev set: the local model's F1 by intervals of its uncertainty, and one level, the
+    F1 of the fully linked system (τ = 0), in which the LLM classifies every span. Intervals without any
+    entity say nothing and are passed over.
 
     Args:
-        local: (lower end, scores) of each interval of u, lowest first.
-        linked_f1: in [0, 1].
+        local: the local model's scores in each interval of u, lowest first.
+        linked_f1: the level, in [0, 1].
         top: the largest u there is.
 
     Returns:
         The lower end of the first interval whose F1 is below the level: every u in it and above is asked
         about. `top` where there is none, so that nothing is asked.
     """
-    for low, score in local:
-        if (score.gold or score.predicted) and score.f1 < linked_f1:
-            return low
+    for one in local:
+        if (one.score.gold or one.score.predicted) and one.score.f1 < linked_f1:
+            return one.low
     return top
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """τ by the rule, and what it was read off: the local intervals, and the level."""
+
+    threshold: float
+    local: Sequence[Interval]
+    linked_f1: float
+
+
+def by_rule(study: Study, run: Run, protocol: ProtocolName) -> Choice:
+    """The paper's rule on a run, which is on a dev set."""
+    linked_f1 = run.f1(study.link(run, protocol=protocol, threshold=0.0))
+    local = run.intervals(run.local.entities)
+    return Choice(intersection(local, linked_f1=linked_f1, top=run.top), local, linked_f1)
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Gives each run its τ under a protocol; `source` says in words where they are from.
+
+    `of` raises ConfigurationError where there is none for the run.
+    """
+
+    source: str
+    of: Callable[[Run, ProtocolName], float]
+
+
+def read_thresholds(given: str) -> Thresholds:
+    """The thresholds that an option names: `paper`, a number, or a file of `linkner experiments table6`.
+
+    Raises:
+        ConfigurationError: it is none of them.
+    """
+    if given == PAPER:
+        return Thresholds("τ from the paper's Table 6, chosen there for other models", _of_paper)
+    try:
+        value = float(given)
+    except ValueError:
+        return _from_file(Path(given))
+    return Thresholds(f"τ = {value:g}, as given", lambda *_: value)
+
+
+def _of_paper(run: Run, protocol: ProtocolName) -> float:
+    if run.reported.threshold is None:
+        raise ConfigurationError(
+            f"the paper has no threshold for {run.title}, protocol {protocol}",
+            expected="a number, or the JSON file that `linkner experiments table6` writes",
+            hint="give it with --threshold",
+        )
+    return run.reported.threshold
+
+
+def _from_file(path: Path) -> Thresholds:
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+        for row in rows:
+            float(row["threshold"])
+            _ = [row[key] for key in ("data", "data_set", "model", "uncertainty", "protocol")]
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise ConfigurationError(
+            f"--threshold {path} cannot be used",
+            expected="`paper`, a number, or the JSON file that `linkner experiments table6` writes",
+            got=f"{type(error).__name__}: {error}"[:120],
+        ) from None
+    data = ", ".join(dict.fromkeys(str(row["data"]) for row in rows))
+    return Thresholds(f"τ by the paper's rule on {data} ({path.name})", partial(_of_rows, path, rows))
+
+
+def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]], run: Run, protocol: ProtocolName) -> float:
+    """The row of the model, uncertainty and protocol; of several, the one of the data trained on."""
+    wanted = (run.model, run.method, protocol)
+    found = [row for row in rows if (row["model"], row["uncertainty"], row["protocol"]) == wanted]
+    known = run.data.data_set
+    related = (known.name, known.trained_on) if known else ()
+    chosen = [row for row in found if row["data_set"] in related] or found
+    if len(chosen) != 1:
+        raise ConfigurationError(
+            f"{path} does not have one threshold for {run.title}, protocol {protocol}",
+            expected="a row of this model, uncertainty and protocol",
+            got=f"{len(chosen)} rows",
+            hint="make it with `linkner experiments table6` on the dev set",
+        )
+    return float(chosen[0]["threshold"])

@@ -16,6 +16,7 @@ from workers.cli.model.live_judge import LiveJudge, endpoint
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
+    from linkner.classification import Example
     from linkner.conll import Sentence
     from trainer.evaluation.judges import Judge
 
@@ -40,9 +41,14 @@ class JudgeOptions:
 
     @contextmanager
     def judges(
-        self, data: Mapping[str, Sequence[Sentence]], label_set: LabelSet, steps: Steps
+        self,
+        data: Mapping[str, Sequence[Sentence]],
+        label_set: LabelSet,
+        steps: Steps,
+        *,
+        examples: Sequence[Example] = (),
     ) -> Iterator[Sequence[Judge | None]]:
-        """One judge for each data set by its name; None without an LLM.
+        """One judge for each data set by its name; None without an LLM. An LLM is shown the `examples`.
 
         Raises:
             ConfigurationError: there is not one file of replies for each data set, or the URL or the key
@@ -62,6 +68,7 @@ class JudgeOptions:
                         llm=llm,
                         name=self.llm_model,
                         label_set=label_set,
+                        examples=examples,
                         connections=self.connections,
                         told=partial(steps.show, f"LLM {name}"),
                     )

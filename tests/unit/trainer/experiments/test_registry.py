@@ -10,7 +10,7 @@ from linkner.conll import Sentence
 from linkner.errors import ConfigurationError, InputError
 from linkner.spans import LabelledSpan, Span
 from trainer.experiments.registry import DATA_SETS, SPLITS, find
-from trainer.experiments.reported import reported, reported_in_context, reported_llm_alone
+from trainer.experiments.reported import Reported, reported, reported_in_context, reported_llm_alone
 
 PAPER = DATA_SETS.keys() - {"btc"}
 
@@ -111,22 +111,18 @@ def test_unknown_names_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_the_paper_s_thresholds(name: str, method: str, threshold: float) -> None:
-    found = reported(name, method)
-    assert found is not None
-    assert found.threshold == threshold
+    assert reported(name, method).threshold == threshold
 
 
 def test_the_paper_s_figures_agree_between_its_tables() -> None:
     """Its ablation's last row is the linked system of its main table."""
     for name in PAPER:
-        linked = reported(name, "evidential")
-        assert linked is not None
-        assert reported_in_context(name, few_shot=True, described=True) in (None, linked.linked_f1)
+        linked = reported(name, "evidential").linked_f1
+        assert reported_in_context(name, few_shot=True, described=True) in (None, linked)
         assert reported_llm_alone(name) is not None
 
 
 def test_the_paper_says_nothing_of_other_data() -> None:
-    assert reported("btc", "evidential") is None
-    assert reported(None, "evidential") is None
+    assert reported("btc", "evidential") == reported(None, "evidential") == Reported()
     assert reported_llm_alone("btc") is None
     assert reported_in_context("jnlpba", few_shot=True, described=True) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -48,6 +49,22 @@ def test_markdown_has_headings_values_and_notes() -> None:
     ]
 
 
+def test_what_the_notes_name_is_left_out_where_all_rows_have_it() -> None:
+    columns = (Column("model", "Model", noted=True), Column("data"), Column("f1", "F1", "percent"))
+    same = Table(name="t", title="T", columns=columns, rows=(("a", "x", 0.5), ("a", "y", 0.6)), facts={})
+    other = replace(same, rows=(("a", "x", 0.5), ("b", "y", 0.6)))
+
+    assert same.to_markdown().splitlines()[2:] == ["| F1 |", "| ---: |", "| 50.00 |", "| 60.00 |", ""]
+    assert other.to_markdown().splitlines()[2:6] == [
+        "| Model | F1 |",
+        "| --- | ---: |",
+        "| a | 50.00 |",
+        "| b | 60.00 |",
+    ]
+    assert [row["data"] for row in same.to_json()["rows"]] == ["x", "y"]
+    assert {row["model"] for row in same.to_json()["rows"]} == {"a"}
+
+
 def test_json_keeps_ratios_facts_and_notes() -> None:
     value = json.loads(json.dumps(TABLE.to_json()))
     assert value["experiment"] == "table3"
@@ -72,10 +89,10 @@ def test_text_shows_the_notes_below_the_table() -> None:
 
 
 def test_a_figure_s_numbers_keep_gaps() -> None:
-    series = Series(label="local", kind="line", x=(0.05, 0.15), y=(0.123456789, None))
+    series = Series(label="local", kind="line", x=(0.05, 0.15), y=(0.123456789, None), counts=(12, 0))
     value = json.loads(json.dumps(figure(panel(series)).to_json()))
     assert value["panels"][0]["series"] == [
-        {"label": "local", "kind": "line", "x": [0.05, 0.15], "y": [0.123457, None]}
+        {"label": "local", "kind": "line", "x": [0.05, 0.15], "y": [0.123457, None], "counts": [12, 0]}
     ]
     assert (value["experiment"], value["protocol"], value["notes"]) == ("figure4", "paper", ["N."])
 
@@ -83,11 +100,11 @@ def test_a_figure_s_numbers_keep_gaps() -> None:
 def test_every_kind_of_series_is_drawn(tmp_path) -> None:
     every = panel(
         Series(label="density", kind="bars", x=(0.05, 0.15), y=(0.7, 0.3)),
-        Series(label="local", kind="line", x=(0.05, 0.15), y=(0.9, None)),
+        Series(label="local", kind="line", x=(0.05, 0.15), y=(0.9, None), counts=(3, 0)),
         Series(label="linked", kind="level", x=(0.0, 1.0), y=(0.7, 0.7)),
         Series(label="τ", kind="point", x=(0.1,), y=(0.7,)),
     )
-    narrow, wide = tmp_path / "new" / "one.png", tmp_path / "two.png"
+    narrow, wide = tmp_path / "one.png", tmp_path / "two.png"
     draw(figure(every), narrow)
     draw(figure(every, panel(Series(label="one bar", kind="bars", x=(0.5,), y=(1.0,)))), wide)
     for path in (narrow, wide):

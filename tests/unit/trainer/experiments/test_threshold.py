@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkner.scoring import Score
+from trainer.evaluation.metrics import Interval
 from trainer.experiments.threshold import intersection
 
 NONE = Score(0, 0, 0)
 
 
-def curve(*per_cent: int | None) -> list[tuple[float, Score]]:
+def curve(*per_cent: int | None) -> list[Interval]:
     """Intervals of width 0.1 with these F1, None for an interval without entities."""
     scores = [NONE if one is None else Score(one, 100, 100) for one in per_cent]
-    return [(place / 10, score) for place, score in enumerate(scores)]
+    return [
+        Interval(low=place / 10, high=(place + 1) / 10, score=score, density=0.0)
+        for place, score in enumerate(scores)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +40,7 @@ def test_the_threshold_is_where_the_local_model_falls_below(local, linked_f1, th
 
 
 def test_an_interval_where_gold_entities_were_all_missed_is_below() -> None:
-    local = [(0.0, Score(9, 10, 10)), (0.1, Score(0, 0, 3))]
+    local = [Interval(0.0, 0.1, Score(9, 10, 10), 1.0), Interval(0.1, 0.2, Score(0, 0, 3), 0.0)]
     assert intersection(local, linked_f1=0.5, top=1.0) == 0.1
 
 

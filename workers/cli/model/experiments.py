@@ -1,0 +1,315 @@
+"""`linkner experiments`: the paper's tables and figures, on any data, checkpoint and LLM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from workers.cli.model.delivery import deliver
+from workers.cli.model.judging import JudgeOptions
+from workers.cli.model.options import Device, Uncertainty
+from workers.cli.model.study import FewShot, LinkRequest, Request, bench
+
+if TYPE_CHECKING:
+    from trainer.experiments.rendering import Figure, Table
+    from trainer.experiments.study import Study
+
+app = typer.Typer(
+    name="experiments",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    help="The tables and figures of the LinkNER paper (WWW '24), for any labelled data, checkpoint and LLM.",
+)
+
+
+class Split(StrEnum):
+    """Names of the parts of a data set that are evaluated on."""
+
+    DEV = "dev"
+    TEST = "test"
+
+
+class Protocol(StrEnum):
+    """Names of the protocols."""
+
+    PAPER = "paper"
+    DEPLOYED = "deployed"
+
+
+Data = Annotated[
+    list[Path],
+    typer.Option(help="Labelled CoNLL file, or folder of a known set (see `datasets`); may be repeated."),
+]
+SetName = Annotated[
+    str | None, typer.Option("--data-set", help="Which set --data is of. [default: as its folder is called]")
+]
+Part = Annotated[Split, typer.Option("--split", help="Which part of a folder's data set.")]
+Models = Annotated[
+    list[Path] | None,
+    typer.Option("--model", help="Checkpoint folder; may be repeated. [default: the one of LinkNER]"),
+]
+Uncertainties = Annotated[
+    list[Uncertainty] | None,
+    typer.Option("--uncertainty", help="Read each model by this; may be repeated. [default: as trained]"),
+]
+Replies = Annotated[
+    list[Path] | None,
+    typer.Option(help="Recorded replies to replay: one file for each --data, in that order."),
+]
+Endpoint = Annotated[
+    str | None, typer.Option("--llm", help="OpenAI-compatible endpoint to ask. (Its key: OPENAI_API_KEY.)")
+]
+LlmModel = Annotated[str, typer.Option(help="Name of the endpoint's model.")]
+Connections = Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")]
+Deadline = Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")]
+Protocols = Annotated[
+    list[Protocol] | None,
+    typer.Option("--protocol", help="How candidates are found; may be repeated. [default: both]"),
+]
+Threshold = Annotated[
+    str, typer.Option(help="τ: `paper` (its Table 6), a number, or the JSON file that `table6` wrote.")
+]
+Epsilon = Annotated[
+    float, typer.Option(min=0, max=1, help="Deployed: O spans above this entity probability are asked about.")
+]
+MaxQuestions = Annotated[int, typer.Option(min=0, help="Deployed: most questions a post.")]
+Descriptions = Annotated[
+    Path | None, typer.Option(help="JSON of label descriptions for the question. [default: LinkNER's own]")
+]
+Output = Annotated[
+    Path | None, typer.Option(help="Folder for files. [default: none for tables, . for figures]")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]
+
+
+@app.command("datasets")
+def datasets() -> None:
+    """The data sets that are known: labels, licence, and where to obtain each one in what form.
+
+    None of them comes with LinkNER. A set goes into a folder of its name.
+    """
+    from trainer.experiments.registry import DATA_SETS
+
+    table = RichTable(show_lines=True)
+    for heading in ("folder", "data set", "labels", "licence", "obtain it from", "put it as"):
+        table.add_column(heading)
+    for one in DATA_SETS.values():
+        labels = ", ".join(one.labels.labels)
+        table.add_row(one.name, f"{one.title} ({one.setting})", labels, one.licence, one.source, one.form)
+    Console().print(table)
+
+
+@app.command("figure4")
+def figure4(
+    data: Data,
+    data_set: SetName = None,
+    split: Part = Split.TEST,
+    model: Models = None,
+    uncertainty: Uncertainties = None,
+    device: Device = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """F1 of the local model and density of its entities, by uncertainty.
+
+    Example: linkner experiments figure4 --data wnut17 --split dev --output figures
+    """
+    from trainer.experiments.figures import figure4 as make
+
+    request = _request(data, data_set, split, model, uncertainty, device)
+    _make(request, make, output=output, as_json=as_json)
+
+
+def _add_ruled(name: str, summary: str) -> None:
+    """Add an experiment that finds thresholds, on a dev set."""
+
+    def command(
+        data: Data,
+        data_set: SetName = None,
+        split: Part = Split.DEV,
+        model: Models = None,
+        uncertainty: Uncertainties = None,
+        replies: Replies = None,
+        llm: Endpoint = None,
+        llm_model: LlmModel = "gpt-4o-mini",
+        protocol: Protocols = None,
+        epsilon: Epsilon = 0.3,
+        max_questions: MaxQuestions = 8,
+        descriptions: Descriptions = None,
+        connections: Connections = 16,
+        llm_deadline_s: Deadline = 60.0,
+        device: Device = None,
+        output: Output = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from trainer.experiments import figures, tables
+
+        makers: dict[str, Callable[[Study], Table | Figure]] = {
+            "table6": tables.table6,
+            "figure5": figures.figure5,
+        }
+        judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
+        link = _link(judging, protocol, epsilon, max_questions, descriptions)
+        request = _request(data, data_set, split, model, uncertainty, device, link)
+        _make(request, makers[name], output=output, as_json=as_json)
+
+    example = f"Example: linkner experiments {name} --data wnut17 --replies replies.dev.jsonl --output found"
+    app.command(name, help=f"{summary}\n\n{example}")(command)
+
+
+def _add_linked(name: str, summary: str) -> None:
+    """Add an experiment that links at a threshold."""
+
+    def command(
+        data: Data,
+        data_set: SetName = None,
+        split: Part = Split.TEST,
+        model: Models = None,
+        uncertainty: Uncertainties = None,
+        replies: Replies = None,
+        llm: Endpoint = None,
+        llm_model: LlmModel = "gpt-4o-mini",
+        protocol: Protocols = None,
+        threshold: Threshold = "paper",
+        epsilon: Epsilon = 0.3,
+        max_questions: MaxQuestions = 8,
+        descriptions: Descriptions = None,
+        connections: Connections = 16,
+        llm_deadline_s: Deadline = 60.0,
+        device: Device = None,
+        output: Output = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from trainer.experiments import figures, tables
+        from trainer.experiments.threshold import Thresholds, read_thresholds
+
+        makers: dict[str, Callable[[Study, Thresholds], Table | Figure]] = {
+            "table3": tables.table3,
+            "table7": tables.table7,
+            "figure6": figures.figure6,
+            "figure7": figures.figure7,
+        }
+        chosen = read_thresholds(threshold)
+        judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
+        link = _link(judging, protocol, epsilon, max_questions, descriptions)
+        request = _request(data, data_set, split, model, uncertainty, device, link)
+        _make(request, lambda study: makers[name](study, chosen), output=output, as_json=as_json)
+
+    example = (
+        f"Example: linkner experiments {name} --data wnut17 --uncertainty evidential --uncertainty entropy "
+        "--llm http://localhost:8000/v1 --llm-model mine --threshold found/table6.json"
+    )
+    app.command(name, help=f"{summary}\n\n{example}")(command)
+
+
+_add_linked("table3", "F1 of the local model alone and linked to the LLM, for each uncertainty.")
+_add_ruled("table6", "Thresholds by the paper's rule, on a dev set.")
+_add_linked("table7", "The share of entities whose type the LLM decided.")
+_add_ruled("figure5", "The choice of the threshold, on a dev set.")
+_add_linked("figure6", "F1 of the linked system over the threshold.")
+_add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
+
+
+@app.command("table4")
+def table4(
+    data: Data,
+    data_set: SetName = None,
+    split: Part = Split.TEST,
+    model: Models = None,
+    uncertainty: Uncertainties = None,
+    replies: Replies = None,
+    llm: Endpoint = None,
+    llm_model: LlmModel = "gpt-4o-mini",
+    examples: Annotated[
+        Path | None, typer.Option(help="Training file that few-shot examples are drawn from.")
+    ] = None,
+    shots: Annotated[int, typer.Option(min=1, help="Examples of each label. Paper: 1.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the examples.")] = 0,
+    protocol: Protocols = None,
+    threshold: Threshold = "paper",
+    epsilon: Epsilon = 0.3,
+    max_questions: MaxQuestions = 8,
+    descriptions: Descriptions = None,
+    connections: Connections = 16,
+    llm_deadline_s: Deadline = 60.0,
+    device: Device = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """F1 with and without few-shot examples and label descriptions in the question.
+
+    That needs an LLM: recorded replies cannot change with the question, and their table says so.
+
+    Example: linkner experiments table4 --data wnut17 --examples wnut17/train.conll --llm
+    http://localhost:8000/v1 --llm-model mine
+    """
+    from trainer.experiments.in_context import table4 as make
+    from trainer.experiments.threshold import read_thresholds
+
+    chosen = read_thresholds(threshold)
+    judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
+    link = _link(judging, protocol, epsilon, max_questions, descriptions)
+    request = _request(data, data_set, split, model, uncertainty, device, link)
+    few_shot = FewShot(path=examples, shots=shots, seed=seed)
+    with bench(quiet=as_json) as tools:
+        variants = None if replies else request.variants(few_shot, tools)
+        result = make(request.study(tools), chosen, variants)
+    deliver(result, output=output, as_json=as_json)
+
+
+def _judging(
+    replies: Sequence[Path] | None, llm: str | None, llm_model: str, connections: int, deadline_s: float
+) -> JudgeOptions:
+    return JudgeOptions(
+        replies=replies or [], llm=llm, llm_model=llm_model, connections=connections, deadline_s=deadline_s
+    )
+
+
+def _link(
+    judging: JudgeOptions,
+    protocols: Sequence[Protocol] | None,
+    epsilon: float,
+    max_questions: int,
+    descriptions: Path | None,
+) -> LinkRequest:
+    return LinkRequest(
+        judging=judging,
+        protocols=[one.value for one in protocols or Protocol],
+        epsilon=epsilon,
+        max_questions=max_questions,
+        descriptions=descriptions,
+    )
+
+
+def _request(
+    data: Sequence[Path],
+    name: str | None,
+    split: Split,
+    models: Sequence[Path] | None,
+    uncertainties: Sequence[Uncertainty] | None,
+    device: str | None,
+    link: LinkRequest | None = None,
+) -> Request:
+    from trainer.experiments.registry import find
+
+    return Request(
+        data=[find(path, split=split.value, name=name) for path in data],
+        models=models or [None],
+        uncertainties=[one.value for one in uncertainties] if uncertainties else [None],
+        device=device,
+        link=link,
+    )
+
+
+def _make(
+    request: Request, make: Callable[[Study], Table | Figure], *, output: Path | None, as_json: bool
+) -> None:
+    with bench(quiet=as_json) as tools:
+        result = make(request.study(tools))
+    deliver(result, output=output, as_json=as_json)

@@ -1,0 +1,232 @@
+"""From the options of `linkner experiments` to a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from linkner.errors import ConfigurationError, InputError
+from linkner.labels import label_set, read_descriptions
+from workers.cli.model.judging import JudgeOptions
+from workers.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from linkner.classification import Example
+    from linkner.conll import Sentence
+    from linkner.labels import LabelSet
+    from linkner.recognition.recogniser import Recogniser
+    from linkner.recognition.uncertainty import Method
+    from trainer.evaluation.judges import Judge
+    from trainer.evaluation.linked import ProtocolName
+    from trainer.evaluation.local import Recognised
+    from trainer.experiments.in_context import Variants
+    from trainer.experiments.registry import DataFile
+    from trainer.experiments.study import Run, Study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FewShot:
+    """Few-shot examples to draw: the file, how many of each label, and the seed."""
+
+    path: Path | None
+    shots: int
+    seed: int
+
+    def draw(self, labels: LabelSet) -> tuple[Example, ...]:
+        """The examples. Raises ConfigurationError without a file, and what reading and drawing do."""
+        from trainer.experiments.few_shot import draw_examples
+        from trainer.experiments.registry import find
+
+        if self.path is None:
+            raise ConfigurationError(
+                "there is nothing to draw few-shot examples from", expected="--examples FILE.conll"
+            )
+        sentences = find(self.path, split="train").read()
+        return draw_examples(sentences, labels.labels, shots=self.shots, seed=self.seed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRequest:
+    """How the local model is linked to the LLM that `judging` names.
+
+    Raises:
+        ConfigurationError: no LLM is named.
+    """
+
+    judging: JudgeOptions
+    protocols: Sequence[ProtocolName]
+    epsilon: float
+    max_questions: int
+    descriptions: Path | None
+
+    def __post_init__(self) -> None:
+        if not self.judging.replies and not self.judging.llm:
+            raise ConfigurationError(
+                "this experiment needs an LLM's answers",
+                expected="--replies FILE for each --data, or --llm URL and --llm-model NAME",
+            )
+
+    @property
+    def llm(self) -> str:
+        """Where answers come from, for people."""
+        if self.judging.llm:
+            return f"{self.judging.llm_model} at {self.judging.llm}"
+        return f"recorded replies of {', '.join(dict.fromkeys(path.name for path in self.judging.replies))}"
+
+    def labels(self, name: str) -> LabelSet:
+        """The label set of that name, as questions describe it."""
+        return label_set(
+            name, descriptions=read_descriptions(self.descriptions) if self.descriptions else None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the options ask for. A model of None is the default one, an uncertainty of None the model's own.
+
+    Raises:
+        ConfigurationError: there is not one file of replies for each data file.
+    """
+
+    data: Sequence[DataFile]
+    models: Sequence[Path | None]
+    uncertainties: Sequence[Method | None]
+    device: str | None
+    link: LinkRequest | None = None
+
+    def __post_init__(self) -> None:
+        replies = self.link.judging.replies if self.link else ()
+        if replies and len(replies) != len(self.data):
+            raise ConfigurationError(
+                "the replies do not pair up with the data",
+                expected=f"--replies once for each of {len(self.data)} data files, in their order",
+                got=str(len(replies)),
+            )
+
+    def study(self, bench: Bench) -> Study:
+        """Every data file recognised by every model of its label set, with its judge.
+
+        Raises:
+            ConfigurationError: an option does not fit the model or the machine.
+            InputError: a file or its replies cannot be used, or no model has a file's label set.
+        """
+        from linkner.recognition.recogniser import Recogniser
+        from trainer.experiments.study import Study
+
+        recognisers = [
+            Recogniser.from_pretrained(model, device=self.device, uncertainty=method)
+            for model in self.models
+            for method in self.uncertainties
+        ]
+        runs = [
+            run for place, file in enumerate(self.data) for run in self._runs(place, file, recognisers, bench)
+        ]
+        if self.link is None:
+            return Study(runs=runs)
+        return Study(
+            runs=runs,
+            protocols=self.link.protocols,
+            llm=self.link.llm,
+            epsilon=self.link.epsilon,
+            max_questions=self.link.max_questions,
+        )
+
+    def _runs(
+        self, place: int, file: DataFile, recognisers: Sequence[Recogniser], bench: Bench
+    ) -> Iterator[Run]:
+        """The runs on one file; those of one label set share their judge."""
+        from linkner.recognition.uncertainty import largest
+        from trainer.evaluation.local import check_labels
+        from trainer.experiments.study import Run
+
+        sentences = file.read()
+        judges: dict[str, Judge | None] = {}
+        for recogniser in _of_label_set(file, recognisers):
+            config = recogniser.config
+            check_labels(sentences, path=file.path, labels=recogniser.labels)
+            labels = self.link.labels(config.label_set) if self.link else label_set(config.label_set)
+            if labels.name not in judges:
+                judges[labels.name] = self.judge(place, sentences, labels, bench) if self.link else None
+            yield Run(
+                model=recogniser.name,
+                method=config.uncertainty,
+                largest=largest(config.uncertainty, classes=config.classes),
+                data=file,
+                recognised=bench.recognise(recogniser, sentences, title=file.title),
+                labels=labels,
+                judge=judges[labels.name],
+            )
+
+    def judge(
+        self,
+        place: int,
+        sentences: Sequence[Sentence],
+        labels: LabelSet,
+        bench: Bench,
+        *,
+        examples: Sequence[Example] = (),
+    ) -> Judge:
+        """The judge of the data file at this place among all."""
+        from trainer.experiments.remembering import RememberingJudge
+
+        assert self.link is not None, "an experiment without an LLM has no judge"
+        judging = self.link.judging
+        options = replace(judging, replies=judging.replies[place : place + 1])
+        opened = options.judges({self.data[place].title: sentences}, labels, bench.steps, examples=examples)
+        (judge,) = bench.stack.enter_context(opened)
+        assert judge is not None
+        return RememberingJudge(judge) if judging.llm else judge
+
+    def variants(self, few_shot: FewShot, bench: Bench) -> Variants:
+        """Makes the judges of Table 4: with and without examples and label descriptions."""
+        from trainer.experiments.in_context import undescribed
+
+        def variant(run: Run, shown: bool, described: bool) -> Judge:
+            labels = run.labels if described else undescribed(run.labels)
+            examples = few_shot.draw(run.labels) if shown else ()
+            return self.judge(self.data.index(run.data), run.sentences, labels, bench, examples=examples)
+
+        return variant
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What an experiment uses while it runs: progress, and a stack that closes what it opened."""
+
+    steps: Steps
+    stack: ExitStack
+
+    def recognise(self, recogniser: Recogniser, sentences: Sequence[Sentence], *, title: str) -> Recognised:
+        """The sentences recognised, as a step."""
+        from trainer.evaluation.local import recognise
+
+        step = f"{title}, {recogniser.config.uncertainty}"
+        self.steps.expect(step, len(sentences))
+        return recognise(recogniser, sentences, told=partial(self.steps.at, step))
+
+
+@contextmanager
+def bench(*, quiet: bool) -> Iterator[Bench]:
+    """A bench, cleared up at the end."""
+    with Steps(quiet=quiet) as steps, ExitStack() as stack:
+        yield Bench(steps, stack)
+
+
+def _of_label_set(file: DataFile, recognisers: Sequence[Recogniser]) -> list[Recogniser]:
+    """Those that have the file's label set; all where it is of no known data set."""
+    if file.data_set is None:
+        return list(recognisers)
+    wanted = file.data_set.labels.name
+    found = [one for one in recognisers if one.label_set == wanted]
+    if not found:
+        raise InputError(
+            f"no model has the labels of {file.title}",
+            expected=f"a model trained on the label set {wanted}",
+            got=", ".join(f"{one.name} ({one.label_set})" for one in recognisers),
+            hint="name one with --model",
+        )
+    return found
