@@ -42,6 +42,10 @@ def simulate_llm(
         float, typer.Option(min=0.0, max=1.0, help="Share whose reply comes byte by byte.")
     ] = 0.0,
     drip_s: Annotated[float, typer.Option(min=0.001, help="Seconds that a dripping reply takes.")] = 120.0,
+    batch_s: Annotated[float, typer.Option(min=0.0, help="Seconds after which a batch ends.")] = 0.0,
+    batch_expire_rate: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Share of a batch's requests that are not done in time.")
+    ] = 0.0,
     seed: Annotated[int, typer.Option(help="Seed of latencies and faults.")] = 0,
 ) -> None:
     """Serve recorded LLM replies on an OpenAI-compatible endpoint; a post without one is refused.
@@ -69,6 +73,8 @@ def simulate_llm(
         malformed_rate=malformed_rate,
         drip_rate=drip_rate,
         drip_s=drip_s,
+        batch_s=batch_s,
+        batch_expire_rate=batch_expire_rate,
         seed=seed,
     )
     recorded = RecordedReplies.load(posts=posts, replies=replies)

@@ -22,7 +22,8 @@ class Behaviour:
     """The options. Limits of 0 mean no limit; rates are shares of the calls, in [0, 1].
 
     Latency is log-normal with the given median and 99th percentile (s). A dripping reply comes byte by
-    byte, spread evenly over `drip_s`.
+    byte, spread evenly over `drip_s`. A batch ends after `batch_s`; of its requests a share of
+    `batch_expire_rate` is then not done.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -36,20 +37,20 @@ class Behaviour:
     malformed_rate: float = 0.0
     drip_rate: float = 0.0
     drip_s: float = 120.0
+    batch_s: float = 0.0
+    batch_expire_rate: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         rates = (self.error_rate, self.malformed_rate, self.drip_rate)
-        if min(rates) < 0 or sum(rates) > 1:
+        if min(rates) < 0 or sum(rates) > 1 or not 0 <= self.batch_expire_rate <= 1:
             raise ConfigurationError(
                 "the fault rates are out of range", expected="shares that sum to at most 1"
             )
         if self.latency_median_s < 0 or 0 < self.latency_p99_s < self.latency_median_s:
             raise ConfigurationError("the latency is out of range", expected="0 <= median <= 99th percentile")
-        if min(self.requests_per_minute, self.tokens_per_minute) < 0 or self.drip_s <= 0:
-            raise ConfigurationError(
-                "a limit or the drip time is out of range", expected="no negative numbers"
-            )
+        if min(self.requests_per_minute, self.tokens_per_minute, self.batch_s) < 0 or self.drip_s <= 0:
+            raise ConfigurationError("a limit or a time is out of range", expected="no negative numbers")
 
     def latency_s(self, random: Random) -> float:
         """One draw of the latency; without a 99th percentile it is always the median."""
@@ -121,6 +122,7 @@ class Ledger:
     errors: int = 0
     malformed: int = 0
     drips: int = 0
+    batched: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     peak_per_minute: int = 0

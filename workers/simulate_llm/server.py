@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from linkner.errors import ConfigurationError, InputError
 from linkner.pricing import tokens_of
+from workers.simulate_llm.batches import Answered, Batches
 from workers.simulate_llm.behaviour import Admission, Behaviour
 from workers.simulate_llm.recorded import Question, RecordedReplies
 
@@ -68,6 +69,12 @@ class ReplayServer:
         self._random = Random(behaviour.seed)
         self._admission = Admission(behaviour)
         self._ledger = self._admission.ledger
+        self._batches = Batches(
+            self._answered,
+            delay_s=behaviour.batch_s,
+            expire_rate=behaviour.batch_expire_rate,
+            random=Random(behaviour.seed),
+        )
 
     def app(self) -> Starlette:
         """The ASGI application."""
@@ -77,6 +84,7 @@ class ReplayServer:
                 Route("/v1/models", self.models),
                 Route("/healthz", self.healthz),
                 Route("/ledger", self.ledger),
+                *self._batches.routes(),
             ]
         )
 
@@ -134,6 +142,19 @@ class ReplayServer:
         self._ledger.prompt_tokens += completion["usage"]["prompt_tokens"]
         self._ledger.completion_tokens += completion["usage"]["completion_tokens"]
         return _json(completion)
+
+    def _answered(self, body: bytes) -> Answered:
+        """The recorded answer to a request of a batch, which knows no limits and no faults of calls."""
+        try:
+            call = Call.read(body)
+            answer = self._replies.answer(Question.read(call.question))
+        except InputError as error:
+            return 400, _error_json("invalid_request_error", str(error))
+        if answer is None:
+            self._ledger.not_recorded += 1
+            return 400, _error_json("no_recorded_reply", "no reply to this post was recorded")
+        self._ledger.batched += 1
+        return 200, _completion(call.model, answer, prompt_tokens=tokens_of(call.prompt_chars))
 
     def _refuse(self, error: InputError) -> Response:
         self._ledger.refused += 1
@@ -218,5 +239,8 @@ def _json(value: dict[str, Any]) -> Response:
 
 
 def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    error = {"message": message, "type": code, "param": None, "code": code}
-    return JSONResponse({"error": error}, status_code=status, headers=MARK | dict(headers or {}))
+    return JSONResponse(_error_json(code, message), status_code=status, headers=MARK | dict(headers or {}))
+
+
+def _error_json(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": code, "param": None, "code": code}}
