@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -49,6 +49,18 @@ def as_post(sentence: Sentence) -> Sentence:
     )
 
 
+def check_labels(sentences: Iterable[Sentence], labels: Collection[str]) -> None:
+    """Raises InputError where an entity's label is not one of `labels`."""
+    unknown = {entity.label for sentence in sentences for entity in sentence.entities}.difference(labels)
+    if unknown:
+        raise InputError(
+            "the data has labels that the model lacks",
+            expected=", ".join(labels),
+            got=", ".join(sorted(unknown)),
+            hint="name the label set of the data (--label-set)",
+        )
+
+
 def examples(
     sentences: Sequence[Sentence], vectoriser: Vectoriser, *, labels: Sequence[str], max_span_length: int
 ) -> list[Example]:
@@ -57,14 +69,8 @@ def examples(
     Raises:
         InputError: an entity's label is not one of `labels`.
     """
+    check_labels(sentences, labels)
     classes = {label: index for index, label in enumerate(labels, start=1)}
-    unknown = {entity.label for sentence in sentences for entity in sentence.entities} - classes.keys()
-    if unknown:
-        raise InputError(
-            "the data has labels that the model lacks",
-            expected=", ".join(labels),
-            got=", ".join(sorted(unknown)),
-        )
     windows = vectoriser.windows([sentence.words for sentence in sentences])
     return [
         Example(window, tuple(_owned(window, sentences[window.sentence], classes, max_span_length)))

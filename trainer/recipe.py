@@ -17,9 +17,12 @@ class Recipe:
     both rise linearly over the share `warmup` of all steps, then fall linearly to zero. `batch_size` counts
     one worker's windows. `averaging` is the decay of the running average of the weights. The E-NER weights λ
     of equation 8 begin at `penalty` and grow by the epoch, to reach 1 at `penalty_epochs`. Each epoch, the
-    share `post_share` of the sentences has its words split as those of raw posts are. The share `mask_share`
-    of all wordpieces is hidden from the encoder. Training ends after `patience` epochs without a better dev
-    F1. `half`: the encoder computes in bfloat16; None: where the device is made for it.
+    share `post_share` of the sentences has its words split as those of raw posts are, the share
+    `entity_replacement` of the entities is replaced by others of the same label, and the share `typos` gets a
+    typo. The share `mask_share` of all wordpieces is hidden from the encoder. `bottleneck` is the price β of
+    each nat that a span's vector holds, where the model has a bottleneck. Training ends after `patience`
+    epochs without a better dev F1. `half`: the encoder computes in bfloat16; None: where the device is made
+    for it.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -38,6 +41,9 @@ class Recipe:
     penalty_epochs: int = 10
     post_share: float = 0.5
     mask_share: float = 0.12
+    entity_replacement: float = 0.0
+    typos: float = 0.0
+    bottleneck: float = 0.0
     patience: int = 4
     seed: int = 1
     device: str | None = None
@@ -58,6 +64,9 @@ class Recipe:
             "penalty_epochs": self.penalty_epochs >= 1,
             "post_share": 0 <= self.post_share <= 1,
             "mask_share": 0 <= self.mask_share < 1,
+            "entity_replacement": 0 <= self.entity_replacement <= 1,
+            "typos": 0 <= self.typos <= 1,
+            "bottleneck": self.bottleneck >= 0,
             "patience": self.patience >= 1,
         }
         for name, good in checks.items():

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from linkner.conll import Sentence
-from linkner.errors import CheckpointError, ConfigurationError
+from linkner.errors import CheckpointError, ConfigurationError, InputError
 from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.encoder import load_tokeniser
@@ -20,9 +20,10 @@ from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.scoring import Scores
 from trainer import resumption
+from trainer.augmentation import Augmentation
 from trainer.averaging import AveragedWeights
 from trainer.balancing import best_shift
-from trainer.datasets import Example, as_post, batches, examples, hide, tensors
+from trainer.datasets import Example, batches, check_labels, examples, hide, tensors
 from trainer.evaluation.local import evaluate
 from trainer.recipe import Progress, Recipe
 from trainer.resumption import Standing
@@ -70,17 +71,12 @@ def train_model(
         The dev F1 of what was written, in [0, 1].
 
     Raises:
-        InputError: the data has a label that the model lacks.
+        InputError: there is no data, or it has a label that the model lacks.
         ConfigurationError: the encoder or the device is not there, or something does not fit; `output` holds
             the state of another run.
         CheckpointError: training diverged, or `start` does not fit.
     """
-    if (recipe.loss == "e-ner") != (config.uncertainty == "evidential"):
-        raise ConfigurationError(
-            "the loss does not train this kind of uncertainty",
-            expected="e-ner with evidential, cross-entropy with the others",
-            got=f"{recipe.loss} with {config.uncertainty}",
-        )
+    _check(config, recipe, train, dev, workers=place.workers)
     loop = _Loop(config, recipe, train, start, place)
     run = resumption.fingerprint(config, recipe, sentences=len(train))
     done = Standing(epoch=0, step=0, best=-1.0, since=0)
@@ -106,6 +102,34 @@ def train_model(
     return done.best
 
 
+def _check(
+    config: ModelConfig, recipe: Recipe, train: Sequence[Sentence], dev: Sequence[Sentence], *, workers: int
+) -> None:
+    """Refuse what could not be trained, before anything is loaded."""
+    if (recipe.loss == "e-ner") != (config.uncertainty == "evidential"):
+        raise ConfigurationError(
+            "the loss does not train this kind of uncertainty",
+            expected="e-ner with evidential, cross-entropy with the others",
+            got=f"{recipe.loss} with {config.uncertainty}",
+        )
+    if (recipe.bottleneck > 0) != config.bottleneck:
+        raise ConfigurationError(
+            "the recipe prices a bottleneck that the model lacks, or gives none to the model's",
+            expected="both or neither",
+            got=f"a price of {recipe.bottleneck:g}",
+        )
+    least = workers * recipe.batch_size if workers > 1 else 1
+    if len(train) < least:
+        raise InputError(
+            "too few sentences to train on",
+            expected=f"at least {least}, one batch for each of {workers} workers" if workers > 1 else "any",
+            got=str(len(train)),
+        )
+    if not dev:
+        raise InputError("there is no dev sentence to choose the best epoch by")
+    check_labels(dev, config.labels)
+
+
 class _Loop:
     """A model, its data and its optimiser, epoch by epoch."""
 
@@ -119,6 +143,7 @@ class _Loop:
     ) -> None:
         torch.manual_seed(recipe.seed)
         self._config, self._recipe, self._train, self._place = config, recipe, train, place
+        self._augmentation = Augmentation(train, recipe)
         self._device = resolve_device(recipe.device)
         self._half = computes_in_bfloat16(self._device) if recipe.half is None else recipe.half
         self._vectoriser = Vectoriser(
@@ -197,10 +222,8 @@ class _Loop:
     def _batches(self, epoch: int) -> list[list[Example]]:
         """This worker's batches of one epoch; every worker has equally many."""
         rng = random.Random(f"{self._recipe.seed} {epoch}")
-        share = self._recipe.post_share
-        sentences = [as_post(one) if rng.random() < share else one for one in self._train]
         items = examples(
-            sentences,
+            [self._augmentation.vary(sentence, rng) for sentence in self._train],
             self._vectoriser,
             labels=self._config.labels,
             max_span_length=self._config.max_span_length,
@@ -215,6 +238,8 @@ class _Loop:
         logits = self._wrapped(batch.to(self._device), half=self._half)
         mask = mask.to(self._device)
         loss = self._loss(logits[mask], targets.to(self._device)[mask], balance)
+        if self.model.head.bottleneck is not None:
+            loss = loss + self._recipe.bottleneck * self.model.head.bottleneck.divergence[mask].mean()
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._parameters, self._recipe.clip)

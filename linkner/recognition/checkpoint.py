@@ -35,7 +35,8 @@ class ModelConfig:
 
     `labels` are the classes after OUTSIDE in the model's order, `label_set` the name of the set they are of.
     `lora_rank` 0 means that the encoder was trained whole. `passes` counts the stochastic passes of
-    `mc-dropout`; `activation` makes evidence of logits for `evidential`.
+    `mc-dropout`; `activation` makes evidence of logits for `evidential`. `bottleneck`: the head has a
+    variational information bottleneck.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelConfig:
     uncertainty: Method = "evidential"
     activation: Activation = "exp"
     passes: int = 8
+    bottleneck: bool = False
 
     def __post_init__(self) -> None:
         """Raises ConfigurationError for a value out of its range."""
@@ -96,6 +98,7 @@ def build(config: ModelConfig) -> SpanNer:
         classes=config.classes,
         max_span_length=config.max_span_length,
         dropout=config.dropout,
+        bottleneck=config.bottleneck,
     )
     return SpanNer(encoder, head, dropout=config.dropout)
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from linkner.recognition.bottleneck import Bottleneck
 from linkner.recognition.features import SHAPE_BITS, Batch
 
 _OUTSIDE_LOGIT = 4.0  # p(OUTSIDE) of about 0.9 among seven classes
@@ -20,10 +21,25 @@ class SpanHead(nn.Module):
     A span's hidden vector is the sum of projections of its start, its end, its length, and the shape of each
     of its words by position. That is a linear layer over their concatenation, computed once a word and not
     once a span: O(n·d·h) for n words of width d, whatever the span length.
+
+    Args:
+        width: d, that of the words' vectors.
+        hidden: h, that of a span's hidden vector.
+        classes: C, OUTSIDE included.
+        max_span_length: L, in words.
+        dropout: dropout on the hidden vectors.
+        bottleneck: put a variational information bottleneck on the hidden vectors.
     """
 
     def __init__(
-        self, *, width: int, hidden: int, classes: int, max_span_length: int, dropout: float
+        self,
+        *,
+        width: int,
+        hidden: int,
+        classes: int,
+        max_span_length: int,
+        dropout: float,
+        bottleneck: bool = False,
     ) -> None:
         super().__init__()
         self.max_span_length = max_span_length
@@ -31,6 +47,7 @@ class SpanHead(nn.Module):
         self.end = nn.Linear(width, hidden, bias=False)
         self.length = nn.Embedding(max_span_length, hidden)
         self.shape = nn.Linear(SHAPE_BITS, max_span_length * hidden, bias=False)
+        self.bottleneck = Bottleneck(hidden) if bottleneck else None
         self.dropout = nn.Dropout(dropout)
         self.classify = nn.Linear(hidden, classes)
         self._believe_outside()
@@ -51,7 +68,10 @@ class SpanHead(nn.Module):
             dim=2,
         ).cumsum(dim=2)
         hidden = self.start(words)[:, :, None] + ends + self.length.weight + inside
-        logits: Tensor = self.classify(self.dropout(functional.gelu(hidden)))
+        vectors = functional.gelu(hidden)
+        if self.bottleneck is not None:
+            vectors = self.bottleneck(vectors)
+        logits: Tensor = self.classify(self.dropout(vectors))
         return logits
 
     def _believe_outside(self) -> None:

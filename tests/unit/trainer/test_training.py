@@ -123,10 +123,57 @@ def test_a_loss_that_does_not_train_the_uncertainty_is_refused(config, tmp_path)
         run(config, recipe(loss="cross-entropy"), tmp_path)
 
 
-def test_data_with_other_labels_is_refused(config, tmp_path) -> None:
+@pytest.mark.parametrize("which", ["train", "dev"])
+def test_data_with_other_labels_is_refused(config, tmp_path, which) -> None:
     other = [Sentence(("Nirvana",), (LabelledSpan(Span(0, 1), "group"),))]
     with pytest.raises(InputError, match="group"):
-        run(config, recipe(), tmp_path, train=other)
+        run(config, recipe(), tmp_path, **{which: other})
+
+
+@pytest.mark.parametrize(
+    ("which", "problem"), [("train", "too few sentences to train on"), ("dev", "no dev sentence")]
+)
+def test_no_data_is_refused(config, tmp_path, which, problem) -> None:
+    with pytest.raises(InputError, match=problem):
+        run(config, recipe(), tmp_path, **{which: []})
+
+
+def test_less_than_a_batch_for_each_worker_is_refused(config, tmp_path) -> None:
+    with pytest.raises(InputError, match="at least 16, one batch for each of 2 workers"):
+        run(config, recipe(), tmp_path, train=sentences(15), place=Place(rank=0, workers=2))
+
+
+def test_a_sentence_of_ten_thousand_words_is_learned_whole(config, tmp_path) -> None:
+    words = [word for sentence in sentences(2_000) for word in sentence.words]
+    people = [place for place, word in enumerate(words) if word[0].isupper()]
+    long = Sentence(tuple(words), tuple(LabelledSpan(Span(at, at + 1), "person") for at in people))
+    assert len(long.words) == 10_000
+    best, _ = run(config, recipe(epochs=1), tmp_path, train=[long])
+    assert best > 0.9
+
+
+@pytest.mark.parametrize("change", [{"entity_replacement": 0.5}, {"typos": 0.3}])
+def test_augmented_training_learns(config, tmp_path, change) -> None:
+    best, _ = run(config, recipe(epochs=4, **change), tmp_path)
+    assert best > 0.9
+
+
+def test_a_model_with_a_bottleneck_learns_and_is_read_back(config, tmp_path) -> None:
+    narrow = replace(config, bottleneck=True)
+    best, _ = run(narrow, recipe(epochs=6, bottleneck=1e-4), tmp_path)
+    assert best > 0.9
+    saved = Recogniser.from_pretrained(tmp_path, device="cpu", half=False)
+    assert evaluate(saved, sentences(15)).micro.f1 == pytest.approx(best, abs=0.05)
+
+
+def test_a_dear_bottleneck_lets_nothing_through(config, tmp_path) -> None:
+    best, _ = run(replace(config, bottleneck=True), recipe(epochs=2, bottleneck=100.0), tmp_path)
+    assert best < 0.5
+
+
+def test_a_price_without_a_bottleneck_is_refused(config, tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="bottleneck"):
+        run(config, recipe(bottleneck=1e-3), tmp_path)
 
 
 @pytest.mark.parametrize(
