@@ -7,9 +7,10 @@ BIOES with other letters. OntoNotes in the form of CoNLL-2012 is read as well.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 from linkner import conll2012
@@ -42,6 +43,11 @@ class Sentence:
         """The code points of `text` that the words of a span stand at."""
         start = sum(len(word) + 1 for word in self.words[: span.start])
         return Span(start, start + len(self.surface(span)))
+
+    def to_words(self, span: Span) -> Span:
+        """The words that a span of `text` touches; it is not a space alone."""
+        ends = list(accumulate(len(word) + 1 for word in self.words))
+        return Span(bisect_right(ends, span.start), bisect_left(ends, span.end) + 1)
 
 
 def read(path: str | Path, *, strict: bool = True) -> list[Sentence]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from operator import add
 from typing import Protocol
 
-from linkner.classification import NON_ENTITY, Example, Prompt, ask_about
+from linkner.classification import Form, Question, Reading, ask, read
 from linkner.conll import Sentence
 from linkner.errors import InputError
 from linkner.labels import LabelSet
 from linkner.pricing import tokens_of
+from linkner.replaying import answer_to
 from linkner.replies import RecordedReply
-from linkner.spans import OUTSIDE, Span
+from linkner.spans import LabelledSpan, Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,19 @@ class Asked:
     sentence: Sentence
     candidates: tuple[Span, ...]
 
-    def prompts(self, label_set: LabelSet, *, examples: Sequence[Example] = ()) -> list[Prompt]:
-        """The question about each candidate, in order; the sentence is shown as a post."""
-        text = self.sentence.text
-        return [
-            ask_about(text, self.sentence.to_text(span), label_set, examples=examples)
-            for span in self.candidates
-        ]
+    def questions(self, form: Form, label_set: LabelSet) -> tuple[Question, ...]:
+        """The questions about them; the sentence is shown as a post, whose spans count code points."""
+        places = [self.sentence.to_text(span) for span in self.candidates]
+        return ask(self.sentence.text, places, form=form, label_set=label_set)
+
+    def in_words(self, reading: Reading) -> Reading:
+        """What a reply to a question says, in words; what it adds counts for each word that it touches."""
+        return Reading(
+            labels={self.sentence.to_words(span): label for span, label in reading.labels.items()},
+            proposals=tuple(
+                LabelledSpan(self.sentence.to_words(added.span), added.label) for added in reading.proposals
+            ),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +63,39 @@ NOTHING = Spent()
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a judge said of one sentence, and what it took.
+    """What a judge said of one sentence, and what it took. Spans count words.
 
-    `labels` has `OUTSIDE` for Non-entity; a candidate that is missing there got no answer.
+    `labels` has `OUTSIDE` for Non-entity; a candidate that is missing there got no answer. `proposals` are
+    entities that the judge added.
     """
 
     labels: Mapping[Span, str]
     spent: Spent
+    proposals: tuple[LabelledSpan, ...] = ()
+
+
+Replies = Callable[[Question], Iterable[tuple[str, Spent]]]
+"""Replies to a question, one after the other, and what each of them took."""
+
+
+def verdict_on(asked: Asked, *, form: Form, label_set: LabelSet, replies: Replies) -> Verdict:
+    """Put the candidates as questions of the form, and read the replies.
+
+    Of the replies to one question the next is taken only where a candidate has no label yet, and what an
+    earlier one said stands.
+    """
+    labels: dict[Span, str] = {}
+    added: list[LabelledSpan] = []
+    spent = NOTHING
+    for question in asked.questions(form, label_set):
+        for text, cost in replies(question):
+            said = asked.in_words(read(text, question, label_set))
+            labels = {**said.labels, **labels}
+            added += said.proposals
+            spent += cost
+            if all(asked.sentence.to_words(span) in labels for span in question.candidates):
+                break
+    return Verdict(labels, spent, tuple(dict.fromkeys(added)))
 
 
 class Judge(Protocol):
@@ -82,7 +115,9 @@ class Judge(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ReplayJudge:
-    """Replays recorded replies, one for each sentence. The prompts are rendered to count their tokens.
+    """Replays recorded replies, one for each sentence, as an LLM's that is asked in this form.
+
+    Its questions are rendered and its answers read as a live LLM's are.
 
     Raises:
         InputError: a reply has a label that is not in the label set.
@@ -90,12 +125,13 @@ class ReplayJudge:
 
     replies: Sequence[RecordedReply]
     label_set: LabelSet
+    form: Form = field(default_factory=Form)
     _said: dict[tuple[int, tuple[Span, ...]], Verdict] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
     name = "replay"
-    token_count = "estimated: one token for every four characters"
+    token_count = "estimated: one token for every four characters of the messages"
 
     def __post_init__(self) -> None:
         unknown = {label for reply in self.replies for label in reply.labels}.difference(
@@ -120,13 +156,14 @@ class ReplayJudge:
         return self._said[key]
 
     def _replay(self, asked: Asked) -> Verdict:
-        labels = {span: self.replies[asked.index].label_of(span) for span in asked.candidates}
-        prompts = asked.prompts(self.label_set)
-        said = (NON_ENTITY if label == OUTSIDE else label for label in labels.values())
-        spent = Spent(
-            questions=len(prompts),
-            replayed=len(prompts),
-            prompt_tokens=sum(tokens_of(len(prompt.system) + len(prompt.user)) for prompt in prompts),
-            completion_tokens=sum(tokens_of(len(label)) for label in said),
-        )
-        return Verdict(labels, spent)
+        sentence, recorded = asked.sentence, self.replies[asked.index]
+        named = [LabelledSpan(sentence.to_text(one.span), one.label) for one in recorded.entities]
+
+        def replies(question: Question) -> Iterator[tuple[str, Spent]]:
+            prompt = question.prompt
+            said = answer_to(
+                question, label_of=lambda span: recorded.label_of(sentence.to_words(span)), entities=named
+            )
+            yield said, Spent(1, 1, tokens_of(len(prompt.system) + len(prompt.user)), tokens_of(len(said)))
+
+        return verdict_on(asked, form=self.form, label_set=self.label_set, replies=replies)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -10,8 +10,8 @@ from linkner.conll import Sentence
 from linkner.detection import Detector
 from linkner.linking import link
 from linkner.scoring import Scores, score
-from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan, Span
-from trainer.evaluation.judges import NOTHING, Asked, Judge, Spent
+from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan
+from trainer.evaluation.judges import NOTHING, Asked, Judge, Spent, Verdict
 from trainer.evaluation.local import Recognised
 
 ProtocolName = Literal["deployed", "paper"]
@@ -26,6 +26,8 @@ PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
 NO_ANSWER = "no-answer"
 """The reason of a candidate that the judge gave no label to."""
+
+_SILENCE = Verdict({}, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Linked:
 
 def unlinked(recognised: Recognised) -> Linked:
     """The local model's entities, as they stand without an LLM."""
-    return Linked(tuple(_link(recognition, (), {}) for recognition in recognised.recognitions))
+    return Linked(tuple(_link(recognition, (), _SILENCE) for recognition in recognised.recognitions))
 
 
 def link_all(
@@ -83,15 +85,15 @@ def link_all(
         if chosen
     ]
     verdicts = judge.classify(asked)
-    labels = {one.index: verdict.labels for one, verdict in zip(asked, verdicts, strict=True)}
+    said = {one.index: verdict for one, verdict in zip(asked, verdicts, strict=True)}
     return Linked(
         entities=tuple(
-            _link(recognition, chosen, labels.get(index, {}))
+            _link(recognition, chosen, said.get(index, _SILENCE))
             for index, (recognition, chosen) in enumerate(zip(recognised.recognitions, found, strict=True))
         ),
         posts_asked=len(asked),
         candidates=sum(map(len, found)),
-        unanswered=sum(map(len, found)) - sum(map(len, labels.values())),
+        unanswered=sum(map(len, found)) - sum(len(verdict.labels) for verdict in verdicts),
         spent=sum((verdict.spent for verdict in verdicts), NOTHING),
     )
 
@@ -121,13 +123,13 @@ def pooled(parts: Sequence[Linked]) -> Linked:
     )
 
 
-def _link(
-    recognition: Recognition, chosen: Sequence[ScoredSpan], labels: Mapping[Span, str]
-) -> tuple[Entity, ...]:
+def _link(recognition: Recognition, chosen: Sequence[ScoredSpan], verdict: Verdict) -> tuple[Entity, ...]:
+    """As the stream links: of the plausible spans those that were asked about."""
     predicted = {scored.span for scored in recognition.entities}
     return link(
         entities=recognition.entities,
         plausible=[scored for scored in chosen if scored.span not in predicted],
-        answers=labels,
-        unanswered={scored.span: NO_ANSWER for scored in chosen if scored.span not in labels},
+        answers=verdict.labels,
+        unanswered={scored.span: NO_ANSWER for scored in chosen if scored.span not in verdict.labels},
+        proposals=verdict.proposals,
     )

@@ -214,3 +214,22 @@ def test_what_is_written_is_read_back(
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         write(tmp_path / "missing" / "data.conll", [])
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters=" \t\r\n"), min_size=1), min_size=1, max_size=6),
+    st.data(),
+)
+def test_words_lead_to_the_text_and_back(words: list[str], data: st.DataObject) -> None:
+    sentence = Sentence(words=tuple(words), entities=())
+    start = data.draw(st.integers(0, len(words) - 1))
+    span = Span(start, data.draw(st.integers(start + 1, len(words))))
+    assert sentence.to_words(sentence.to_text(span)) == span
+    assert sentence.to_text(span).of(sentence.text) == sentence.surface(span)
+
+
+def test_a_part_of_a_word_stands_for_the_word() -> None:
+    sentence = Sentence(words=("visit", "#NewDelhi", "soon"), entities=())
+    assert sentence.text[7:15] == "NewDelhi"
+    assert sentence.to_words(Span(7, 15)) == Span(1, 2)
+    assert sentence.to_words(Span(10, 18)) == Span(1, 3)

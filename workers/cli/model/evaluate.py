@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
@@ -29,6 +30,14 @@ class ProtocolOption(StrEnum):
     PAPER = "paper"
 
 
+class FormOption(StrEnum):
+    """Names of the forms of question."""
+
+    PER_SPAN = "per-span"
+    PACKED = "packed"
+    PROPOSE = "propose"
+
+
 def evaluate(
     data: Annotated[
         list[Path] | None, typer.Option(help="CoNLL file with gold tags; more files may follow.")
@@ -42,6 +51,13 @@ def evaluate(
             "the model missed, as the paper's tables do."
         ),
     ] = ProtocolOption.DEPLOYED,
+    form: Annotated[
+        FormOption,
+        typer.Option(
+            help="How the LLM is asked: `per-span` about one candidate a call, `packed` about all of a post "
+            "at once; with `propose` it may also add names."
+        ),
+    ] = FormOption.PER_SPAN,
     replies: Annotated[
         list[Path] | None,
         typer.Option(help="Link to an LLM that is replayed from recorded replies; once for each data file."),
@@ -87,7 +103,7 @@ def evaluate(
 
     linkner evaluate --model models/mine --data news.conll typos.conll --json
 
-    linkner evaluate --data dev.conll --replies replies.dev.jsonl --tau 0.1 --epsilon 0.2
+    linkner evaluate --data dev.conll --replies replies.dev.jsonl --form propose
 
     linkner evaluate --data dev.conll --protocol paper --tau 0 --llm http://127.0.0.1:11434/v1
     --llm-model llama3
@@ -108,6 +124,7 @@ def evaluate(
         llm_model=llm_model,
         connections=connections,
         deadline_s=llm_deadline_s,
+        form=Form(name=form.value),
     )
     paths = _by_name([*(data or []), *(more or [])])
     recogniser = Recogniser.from_pretrained(
@@ -148,6 +165,7 @@ def evaluate(
         "model": recogniser.name,
         "uncertainty": recogniser.config.uncertainty,
         "protocol": protocol.value,
+        "form": form.value,
         "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
         "token_count": None if judge is None else judge.token_count,
         "tau": tau,
@@ -175,6 +193,7 @@ def _in_words(context: Mapping[str, Any]) -> str:
     if context["llm"] is None:
         return "no LLM: the local model alone"
     return (
-        f"{context['protocol']} protocol, τ = {context['tau']:g}, ε = {context['epsilon']:g}; "
+        f"{context['protocol']} protocol, {context['form']} questions; "
+        f"τ = {context['tau']:g}, ε = {context['epsilon']:g}; "
         f"LLM: {context['llm']}; tokens: {context['token_count']}"
     )

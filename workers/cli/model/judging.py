@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linkner.classification import Form
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet
 from linkner.replies import read_sentence_replies
@@ -16,7 +17,6 @@ from workers.cli.model.live_judge import LiveJudge, endpoint
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
-    from linkner.classification import Example
     from linkner.conll import Sentence
     from trainer.evaluation.judges import Judge
 
@@ -34,6 +34,7 @@ class JudgeOptions:
     llm_model: str
     connections: int
     deadline_s: float
+    form: Form = field(default_factory=Form)
 
     def __post_init__(self) -> None:
         if self.replies and self.llm:
@@ -41,14 +42,9 @@ class JudgeOptions:
 
     @contextmanager
     def judges(
-        self,
-        data: Mapping[str, Sequence[Sentence]],
-        label_set: LabelSet,
-        steps: Steps,
-        *,
-        examples: Sequence[Example] = (),
+        self, data: Mapping[str, Sequence[Sentence]], label_set: LabelSet, steps: Steps
     ) -> Iterator[Sequence[Judge | None]]:
-        """One judge for each data set by its name; None without an LLM. An LLM is shown the `examples`.
+        """One judge for each data set by its name; None without an LLM.
 
         Raises:
             ConfigurationError: there is not one file of replies for each data set, or the URL or the key
@@ -68,7 +64,7 @@ class JudgeOptions:
                         llm=llm,
                         name=self.llm_model,
                         label_set=label_set,
-                        examples=examples,
+                        form=self.form,
                         connections=self.connections,
                         told=partial(steps.show, f"LLM {name}"),
                     )
@@ -89,6 +85,6 @@ class JudgeOptions:
                 got=str(len(self.replies)),
             )
         return [
-            ReplayJudge(read_sentence_replies(path, [one.words for one in sentences]), label_set)
+            ReplayJudge(read_sentence_replies(path, [one.words for one in sentences]), label_set, self.form)
             for path, sentences in zip(self.replies, data.values(), strict=True)
         ]

@@ -6,10 +6,10 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from linkner.classification import Example, Prompt, parse_answer
+from linkner.classification import Form, Prompt, Question
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
 from workers.ports import Llm, Reply
@@ -39,7 +39,7 @@ class LiveJudge:
     llm: Llm
     name: str
     label_set: LabelSet
-    examples: Sequence[Example] = ()
+    form: Form = field(default_factory=Form)
     connections: int = CONNECTIONS
     told: Callable[[int, int], None] = lambda _done, _total: None
     sleep: Callable[[float], None] = time.sleep
@@ -67,23 +67,18 @@ class LiveJudge:
             yield from pool.map(lambda one: self._verdict(one, self._ask_patiently), asked[1:])
 
     def _verdict(self, asked: Asked, ask: Callable[[Prompt], Reply | None]) -> Verdict:
-        from trainer.evaluation.judges import NOTHING, Spent, Verdict
+        from trainer.evaluation.judges import Spent, verdict_on
 
-        labels, spent = {}, NOTHING
-        for span, prompt in zip(
-            asked.candidates, asked.prompts(self.label_set, examples=self.examples), strict=True
-        ):
+        def replies(question: Question) -> Iterator[tuple[str, Spent]]:
             for _ in range(TRIES):
-                reply = ask(prompt)
+                reply = ask(question.prompt)
                 if reply is None:
-                    spent += Spent(questions=1)
-                    break
-                spent += Spent(1, int(reply.replayed), reply.prompt_tokens, reply.completion_tokens)
-                label = parse_answer(reply.text, self.label_set)
-                if label is not None:
-                    labels[span] = label
-                    break
-        return Verdict(labels, spent)
+                    yield "", Spent(questions=1)
+                    return
+                tokens = reply.prompt_tokens, reply.completion_tokens
+                yield reply.text, Spent(1, int(reply.replayed), *tokens)
+
+        return verdict_on(asked, form=self.form, label_set=self.label_set, replies=replies)
 
     def _ask_patiently(self, prompt: Prompt, attempts: int = ATTEMPTS) -> Reply | None:
         """The reply; None where the endpoint refuses this question for good."""

@@ -170,13 +170,17 @@ class Request:
         *,
         examples: Sequence[Example] = (),
     ) -> Judge:
-        """The judge of the data file at this place among all."""
+        """The judge of the data file at this place among all, which is shown the examples."""
         from trainer.experiments.remembering import RememberingJudge
 
         assert self.link is not None, "an experiment without an LLM has no judge"
         judging = self.link.judging
-        options = replace(judging, replies=judging.replies[place : place + 1])
-        opened = options.judges({self.data[place].title: sentences}, labels, bench.steps, examples=examples)
+        options = replace(
+            judging,
+            replies=judging.replies[place : place + 1],
+            form=replace(judging.form, examples=tuple(examples)),
+        )
+        opened = options.judges({self.data[place].title: sentences}, labels, bench.steps)
         (judge,) = bench.stack.enter_context(opened)
         assert judge is not None
         return RememberingJudge(judge) if judging.llm else judge

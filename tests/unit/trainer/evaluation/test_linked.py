@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkner.classification import ask_about
+from linkner.classification import Form, FormName, ask_about
 from linkner.detection import Detector
 from linkner.errors import InputError
 from linkner.labels import label_set
@@ -12,7 +14,8 @@ from linkner.pricing import tokens_of
 from linkner.replies import RecordedReply
 from linkner.spans import OUTSIDE, LabelledSpan, Span
 from tests.unit.trainer.evaluation.examples import of_one, recognised, scored, sentence
-from trainer.evaluation.judges import NOTHING, Asked, ReplayJudge, Spent, Verdict
+from trainer.evaluation import local
+from trainer.evaluation.judges import NOTHING, Asked, ReplayJudge, Spent, Verdict, verdict_on
 from trainer.evaluation.linked import candidates, link_all, pooled, unlinked
 
 WNUT = label_set("wnut17")
@@ -115,9 +118,54 @@ def test_pooled_results_are_those_of_one_data_set() -> None:
 
 def test_the_prompt_shows_the_words_as_a_post_and_the_candidate_in_its_place() -> None:
     asked = Asked(0, sentence(words=4), (Span(2, 3), Span(0, 2)))
-    prompts = asked.prompts(WNUT)
-    assert all('<Context>: "w0 w1 w2 w3"' in prompt.user for prompt in prompts)
-    assert ['"w2"' in prompts[0].user, '"w0 w1"' in prompts[1].user] == [True, True]
+    first, second = (question.prompt.user for question in asked.questions(Form(), WNUT))
+    assert all('<Context>: "w0 w1 w2 w3"' in prompt for prompt in (first, second))
+    assert '"w2"' in first
+    assert '"w0 w1"' in second
+
+
+@pytest.mark.parametrize(("form", "questions"), [("per-span", 3), ("packed", 2), ("propose", 2)])
+def test_a_form_asks_in_its_own_number_of_calls(form: FormName, questions: int) -> None:
+    one = of_one(scored(0, 1, person=0.6), plausible=(scored(2, 3, person=0.4),), gold=((0, 1, "person"),))
+    both = local.pooled([one, of_one(scored(3, 4, person=0.7))])
+    replies = [RecordedReply((), {Span(0, 1): "location"}), RecordedReply((), {})]
+    linked = link_all(both, detector=DETECTOR, judge=ReplayJudge(replies, WNUT, Form(name=form)))
+    assert (linked.candidates, linked.unanswered, linked.spent.questions) == (3, 0, questions)
+    assert [[(one.span, one.label) for one in entities] for entities in linked.entities] == [
+        [(Span(0, 1), "location")],
+        [],
+    ]
+
+
+def test_what_the_llm_adds_is_linked_where_the_form_lets_it() -> None:
+    found = of_one(scored(0, 1, person=0.6), gold=((0, 1, "person"), (3, 5, "group")))
+    replies = [RecordedReply(found.sentences[0].entities, {})]
+    packed, proposed = (
+        link_all(found, detector=DETECTOR, judge=ReplayJudge(replies, WNUT, Form(name=name)))
+        for name in ("packed", "propose")
+    )
+    assert [one.span for one in packed.entities[0]] == [Span(0, 1)]
+    assert [(one.span, one.label, one.reason) for one in proposed.entities[0]] == [
+        (Span(0, 1), "person", None),
+        (Span(3, 5), "group", "proposed"),
+    ]
+    assert proposed.spent.questions == packed.spent.questions == 1
+    assert proposed.spent.completion_tokens > packed.spent.completion_tokens
+
+
+def test_of_several_replies_to_a_question_the_first_stands_and_no_more_is_taken_than_needed() -> None:
+    asked = Asked(0, sentence(), (Span(0, 1), Span(1, 2)))
+    texts = ['{"1": "person"}', '{"1": "group", "2": "Non-entity"}', '{"1": "location", "2": "group"}']
+    taken: list[str] = []
+
+    def replies(_: object) -> Iterator[tuple[str, Spent]]:
+        for text in texts:
+            taken.append(text)
+            yield text, Spent(1, 0, 10, 5)
+
+    verdict = verdict_on(asked, form=Form(name="packed"), label_set=WNUT, replies=replies)
+    assert verdict == Verdict({Span(0, 1): "person", Span(1, 2): OUTSIDE}, Spent(2, 0, 20, 10))
+    assert taken == texts[:2]
 
 
 def test_replies_with_labels_of_another_set_are_refused() -> None:
