@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from linkner.classification import FormName
 from linkner.errors import ConfigurationError
 
 
@@ -36,7 +37,11 @@ class Settings(BaseSettings):
     label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
     threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
     epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
-    max_questions: int = Field(8, ge=0, description="Most questions asked about one document")
+    max_questions: int = Field(8, ge=0, description="Most candidates of one document")
+    question_form: FormName = Field(
+        "per-span",
+        description="per-span, packed (all candidates at once) or propose (the LLM may add to them)",
+    )
     cache_max_age_s: float = Field(
         30 * 86_400.0, ge=0, description="Age up to which an answer serves equal questions; 0 asks each anew"
     )

@@ -26,6 +26,7 @@ from broker.queues import (
     name_prefix,
 )
 from broker.settings import Settings
+from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
@@ -64,6 +65,11 @@ def chosen_label_set(settings: Settings) -> LabelSet:
     """The label set of the questions, with the operator's descriptions where a file is given."""
     descriptions = read_descriptions(settings.label_descriptions) if settings.label_descriptions else None
     return label_set(settings.label_set, descriptions=descriptions)
+
+
+def question_form(settings: Settings) -> Form:
+    """How candidates are asked about."""
+    return Form(name=settings.question_form)
 
 
 def limits(settings: Settings) -> Limits:
@@ -115,6 +121,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
         detector=Detector(
             threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
         ),
+        form=question_form(settings),
         clock=SystemClock(),
         max_attempts=settings.max_attempts,
         policies=policies(settings),
@@ -143,6 +150,7 @@ def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> Class
             key=f"{settings.key_prefix}limit:{settings.llm_model}",
             per_minute=settings.llm_requests_per_minute,
         ),
+        form=question_form(settings),
         label_set=chosen_label_set(settings),
         clock=SystemClock(),
         lease_s=settings.lease_s,

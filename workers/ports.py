@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 from linkner.classification import Prompt
 from linkner.pricing import Usage
-from linkner.spans import DecidedBy, Entity, Recognition, ScoredSpan, Span
+from linkner.spans import DecidedBy, Entity, LabelledSpan, Recognition, ScoredSpan, Span
 
 Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
@@ -25,6 +25,9 @@ Lane = Literal["now", "never"]
 
 ATTEMPTS_EXHAUSTED = "attempts-exhausted"
 """The reason of a question or a document that was tried too often without coming to an end."""
+
+NO_ANSWER = "no-answer"
+"""The reason of a candidate whose question was answered, but not about it."""
 
 DEADLINE = "deadline"
 """The reason of a question or a document that still waited past its deadline."""
@@ -108,6 +111,7 @@ class ClaimedQuestion:
 class Answer:
     """The LLM's answer to one question: a label (`OUTSIDE` for Non-entity) for each candidate.
 
+    Those that the reply says nothing of are missing. `proposals` are what the LLM added to the candidates.
     `replayed` is true where the reply was recorded earlier and not made by an LLM for this call; `cached`
     where it is the answer to an equal question, which cost nothing again.
     """
@@ -120,6 +124,7 @@ class Answer:
     completion_tokens: int
     replayed: bool
     cached: bool = False
+    proposals: tuple[LabelledSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +146,7 @@ class Call:
 class CachedAnswer:
     """An answer as all questions of one `key` share it: a label for each candidate, in text order.
 
-    Keys are those of `linkner.repeats.question_key`.
+    Keys are those of `linkner.repeats.question_key`. Proposals count code points of the normalised text.
     """
 
     key: bytes
@@ -150,6 +155,7 @@ class CachedAnswer:
     prompt_version: str
     raw: str
     replayed: bool
+    proposals: tuple[LabelledSpan, ...] = ()
 
 
 Recalled = CachedAnswer | Literal["ask", "put-off", "stale"]
@@ -160,7 +166,8 @@ Recalled = CachedAnswer | Literal["ask", "put-off", "stale"]
 class Joinable:
     """All that linking needs for one document whose questions have all ended.
 
-    `answers` has the label of each answered candidate; `unanswered` the reason of each one without answer.
+    `answers` has the label of each answered candidate; `unanswered` the reason of each one without answer;
+    `proposals` are what the LLM added, each once and in text order.
     """
 
     document_id: int
@@ -168,6 +175,7 @@ class Joinable:
     plausible: tuple[ScoredSpan, ...]
     answers: Mapping[Span, str]
     unanswered: Mapping[Span, str]
+    proposals: tuple[LabelledSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

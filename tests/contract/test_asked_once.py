@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from sqlalchemy import Engine
 
-from linkner.classification import Prompt
+from linkner.classification import Form, Prompt
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.test_store_protections import held_back, without
@@ -66,6 +66,7 @@ class Stream:
             store=self.store,
             llm=self.llm,
             limiter=AlwaysFree(),
+            form=Form(),
             label_set=label_set("wnut17"),
             clock=SystemClock(),
             lease_s=60.0,

@@ -13,8 +13,9 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Engine, text
 
+from linkner.linking import PROPOSED
 from linkner.pricing import Usage
-from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
 from workers.ports import Answer, CachedAnswer, Call, ClaimedQuestion, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
@@ -23,6 +24,7 @@ from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 
 SPANS = (Span(0, 4), Span(8, 12))
+ADDED = (Span(5, 7), Span(1, 3))
 STEPS = 400
 LATER_S = 3600.0
 KEYS = (b"one", b"two")
@@ -93,7 +95,9 @@ class Walk:
         if self.ids:
             fake_id, real_id = self._document()
             entities = tuple(map(scored, SPANS))
-            questions = tuple((entity,) for entity in entities[: self.random.choice([0, 1, 2, 2, 2])])
+            asked = entities[: self.random.choice([0, 1, 2, 2, 2])]
+            packed = (asked,) if asked else ()
+            questions = self.random.choice([tuple((entity,) for entity in asked), packed])
             skip_reason = self.random.choice([None, None, None, "no-llm"])
             deadline_s = self.random.choice([None] * 6 + [0.0, LATER_S])
             result = Recognised(
@@ -131,14 +135,17 @@ class Walk:
 
     def answer(self) -> None:
         if claim := self._claim():
-            labels = dict.fromkeys(claim.candidates, self.random.choice(["person", "location", "O"]))
+            said = claim.candidates[: self.random.choice([1, 2, 2])]
+            labels = dict.fromkeys(said, self.random.choice(["person", "location", "O"]))
+            added = [LabelledSpan(span, self.random.choice(["person", "group"])) for span in ADDED]
+            proposals = tuple(self.random.sample(added, self.random.choice([0, 0, 1, 2])))
             replayed, cached = self.random.random() < 0.5, self.random.random() < 0.5
-            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed=replayed, cached=cached)
+            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed, cached, proposals)
             key = self.random.choice([*KEYS, None])
             keep = (
                 None
                 if key is None
-                else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed)
+                else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed, proposals)
             )
             call = self.random.choice([call_of(f"model-{len(self.claims) % 2}"), None])
             fake = self.fake.record_answer(claim, answer, keep=keep, call=call)
@@ -191,7 +198,16 @@ class Walk:
         fake = self.fake.joinable(list(self.ids))
         real = self.store.joinable(list(self.ids.values()))
         assert [replace(found, document_id=self.ids[found.document_id]) for found in fake] == real
-        decided = [[Entity(span, label, "llm", 0.7, 0.3) for span, label in f.answers.items()] for f in fake]
+        decided = [
+            [
+                *(Entity(span, label, "llm", 0.7, 0.3) for span, label in found.answers.items()),
+                *(
+                    Entity(span, label, "llm", 0.0, 1.0, PROPOSED)
+                    for span, label in {one.span: one.label for one in found.proposals}.items()
+                ),
+            ]
+            for found in fake
+        ]
         fake_ids, real_ids = ([found.document_id for found in side] for side in (fake, real))
         completed = self.fake.complete(dict(zip(fake_ids, decided, strict=True)))
         assert completed == self.store.complete(dict(zip(real_ids, decided, strict=True)))
@@ -243,6 +259,7 @@ def test_whatever_happened_everything_accepted_is_finished_once(engine: Engine) 
         walk.step()
     with engine.begin() as connection:
         connection.execute(text("UPDATE questions SET lease_until = now() WHERE state = 'claimed'"))
+        connection.execute(text("UPDATE questions SET deadline_at = now() WHERE deadline_at IS NOT NULL"))
     accepted = list(walk.ids.values())
     local = [Recognised(real_id, "local", Recognition((), ()), ()) for real_id in accepted]
     walk.store.record_recognised(local)

@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from linkner.spans import Entity, ScoredSpan, Span
+from linkner.linking import PROPOSED
+from linkner.spans import Entity, LabelledSpan, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from workers.ports import (
     ATTEMPTS_EXHAUSTED,
     DEADLINE,
+    NO_ANSWER,
     Accepted,
     Answer,
     CacheCounts,
@@ -285,14 +287,22 @@ class FakeStore:
         entities = _in_text_order(document.result.recognition.entities)
         predicted = {entity.span for entity in entities}
         candidates = [scored for question in self._questions_of(document) for scored in question.candidates]
-        answers = {span: q.answer.labels[span] for span, q in asked.items() if q.answer}
+        answers = {
+            span: q.answer.labels[span] for span, q in asked.items() if q.answer and span in q.answer.labels
+        }
         return Joinable(
             document_id=document.id,
             entities=entities,
             plausible=_in_text_order([scored for scored in candidates if scored.span not in predicted]),
             answers=answers,
-            unanswered={span: question.reason for span, question in asked.items() if span not in answers},
+            unanswered={span: q.reason or NO_ANSWER for span, q in asked.items() if span not in answers},
+            proposals=tuple(sorted(set(self._proposed(document)))),
         )
+
+    def _proposed(self, document: _Document) -> dict[LabelledSpan, Answer]:
+        """What the LLM added to the document's candidates, and the first answer that did."""
+        answers = [question.answer for question in self._questions_of(document) if question.answer]
+        return {added: answer for answer in reversed(answers) for added in answer.proposals}
 
     def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
         documents = self._in_state("classified", entities)
@@ -527,7 +537,12 @@ class FakeStore:
     def _entity_view(self, document: _Document, entity: Entity) -> EntityView:
         answer = None
         if entity.decided_by == "llm":
-            answer = dict(self._asked(document))[entity.span].answer
+            added = LabelledSpan(entity.span, entity.label)
+            answer = (
+                self._proposed(document)[added]
+                if entity.reason == PROPOSED
+                else dict(self._asked(document))[entity.span].answer
+            )
         return EntityView(
             start=entity.span.start,
             end=entity.span.end,

@@ -27,6 +27,7 @@ class AggregateDocuments:
                     plausible=document.plausible,
                     answers=document.answers,
                     unanswered=document.unanswered,
+                    proposals=document.proposals,
                 )
                 for document in joinable
             }

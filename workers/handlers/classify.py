@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from linkner.classification import Prompt, ask_about, parse_answer
+from linkner.classification import Form, Reading, ask_at_once, read
 from linkner.errors import RejectedError, UnavailableError
 from linkner.labels import LabelSet
 from workers.handlers.budget import BUDGET, Budget, Tariff
@@ -29,12 +29,14 @@ log = logging.getLogger("linkner.classify")
 LLM_REFUSED = "llm-refused"
 UNREADABLE = "unreadable-answer"
 
+_READABLE_BY = 2  # the attempt whose reply is taken as it is
+
 Outcome = Literal["answered", "released", "put-off", "ended", "skipped", "stale"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassifyQuestion:
-    """Handles one `classify` message: one question about one span of one document.
+    """Handles one `classify` message: one question about one document, in the given form.
 
     The lease must outlast the limiter's wait and the call's deadline together: an answer that comes after
     its lease ended may find a newer fence and is then dropped.
@@ -46,6 +48,7 @@ class ClassifyQuestion:
     store: Store
     llm: Llm
     limiter: Limiter
+    form: Form
     label_set: LabelSet
     clock: Clock
     lease_s: float
@@ -60,9 +63,8 @@ class ClassifyQuestion:
         claim = self.store.claim(question_id, lease_s=self.lease_s, max_attempts=self.max_attempts)
         if claim is None:
             return "skipped"
-        (candidate,) = claim.candidates
-        prompt = ask_about(claim.text, candidate, self.label_set)
-        question = SharedQuestion.of(claim, prompt, model=self.tariff.model)
+        asked = ask_at_once(claim.text, claim.candidates, form=self.form, label_set=self.label_set)
+        question = SharedQuestion.of(claim, asked, model=self.tariff.model)
         known = self._recall(question)
         if isinstance(known, CachedAnswer):
             return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
@@ -77,7 +79,7 @@ class ClassifyQuestion:
             raise
         if wait_s > 0:
             return self._release(claim, delay_s=wait_s, error=None)
-        return self._ask(question, prompt)
+        return self._ask(question)
 
     def _recall(self, question: SharedQuestion) -> Recalled:
         if not self.cache_max_age_s:
@@ -93,28 +95,21 @@ class ClassifyQuestion:
             self.clock.sleep(wait_s)
         return 0.0
 
-    def _ask(self, question: SharedQuestion, prompt: Prompt) -> Outcome:
+    def _ask(self, question: SharedQuestion) -> Outcome:
         claim = question.claim
         try:
-            reply = self.llm.ask(prompt)
+            reply = self.llm.ask(question.asked.prompt)
         except RejectedError as error:
             return self._end(claim, reason=LLM_REFUSED, error=str(error))
         except UnavailableError as error:
             return self._later(claim, error)
         call = self.tariff.call(reply)
-        label = parse_answer(reply.text, self.label_set)
-        if label is None:
+        reading = read(reply.text, question.asked, self.label_set)
+        missing = [span for span in claim.candidates if span not in reading.labels]
+        if missing and (claim.attempts < _READABLE_BY or not reading.labels):
             self.store.record_call(claim, call)
             return self._unreadable(claim, reply)
-        answer = Answer(
-            labels=dict.fromkeys(claim.candidates, label),
-            model=reply.model,
-            prompt_version=prompt.version,
-            raw=reply.text,
-            prompt_tokens=reply.prompt_tokens,
-            completion_tokens=reply.completion_tokens,
-            replayed=reply.replayed,
-        )
+        answer = _answer(question, reading, reply)
         keep = question.share(answer) if self.cache_max_age_s else None
         if self.store.record_answer(claim, answer, keep=keep, call=call):
             return "answered"
@@ -131,9 +126,12 @@ class ClassifyQuestion:
         return self._release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))
 
     def _unreadable(self, claim: ClaimedQuestion, reply: Reply) -> Outcome:
-        """An answer outside the label set is asked for once more, then the local label stands."""
-        error = f"no label of {self.label_set.name} in the reply {reply.text[:200]!r}"
-        if claim.attempts >= 2:
+        """A label outside the set is asked for once more, then the local label stands.
+
+        Of several candidates those stand that the second reply says nothing of; the others are answered.
+        """
+        error = f"not a label of {self.label_set.name} for each candidate in the reply {reply.text[:200]!r}"
+        if claim.attempts >= _READABLE_BY:
             return self._end(claim, reason=UNREADABLE, error=error)
         return self._release(claim, delay_s=0.0, error=error)
 
@@ -142,3 +140,16 @@ class ClassifyQuestion:
 
     def _end(self, claim: ClaimedQuestion, *, reason: str, error: str) -> Outcome:
         return "ended" if self.store.end_question(claim, reason=reason, error=error) else "stale"
+
+
+def _answer(question: SharedQuestion, reading: Reading, reply: Reply) -> Answer:
+    return Answer(
+        labels=reading.labels,
+        model=reply.model,
+        prompt_version=question.asked.prompt.version,
+        raw=reply.text,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        replayed=reply.replayed,
+        proposals=reading.proposals,
+    )

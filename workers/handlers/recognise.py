@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
@@ -34,6 +35,7 @@ class RecogniseDocuments:
     store: Store
     recogniser: RecogniserClient
     detector: Detector
+    form: Form
     clock: Clock
     max_attempts: int
     policies: Policies
@@ -121,7 +123,7 @@ class RecogniseDocuments:
             document_id=stored.document_id,
             model=model,
             recognition=recognition,
-            questions=tuple((candidate,) for candidate in self.detector.candidates(recognition)),
+            questions=self.form.grouped(self.detector.candidates(recognition)),
             skip_reason=self.skip_reason or (LANE_NEVER if lane == "never" else None),
             deadline_s=deadline_s,
         )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from linkner.classification import Prompt
+from linkner.classification import Question
 from linkner.repeats import Normalised, normalise, question_key
+from linkner.spans import LabelledSpan, Span
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion
 
 
@@ -13,22 +15,26 @@ from workers.ports import Answer, CachedAnswer, ClaimedQuestion
 class SharedQuestion:
     """A claimed question in the terms that it shares with equal ones.
 
-    Answers travel by the candidates' order, never by offsets: each question puts its own ones back.
+    Answers travel by the candidates' order, and proposals by their place in the normalised text: each
+    question puts its own offsets back.
     """
 
     claim: ClaimedQuestion
+    asked: Question
     context: Normalised
     key: bytes
 
     @classmethod
-    def of(cls, claim: ClaimedQuestion, prompt: Prompt, *, model: str) -> SharedQuestion:
+    def of(cls, claim: ClaimedQuestion, asked: Question, *, model: str) -> SharedQuestion:
         """`model` is the one that is asked, by the name that the endpoint is given."""
         context = normalise(claim.text, claim.candidates)
-        key = question_key(model=model, prompt_version=prompt.version, context=context)
-        return cls(claim, context, key)
+        key = question_key(model=model, prompt_version=asked.prompt.version, context=context)
+        return cls(claim, asked, context, key)
 
-    def share(self, answer: Answer) -> CachedAnswer:
-        """This question's answer, for all of its key."""
+    def share(self, answer: Answer) -> CachedAnswer | None:
+        """This question's answer, for all of its key; None where it lacks a candidate's label."""
+        if any(span not in answer.labels for span in self.claim.candidates):
+            return None
         return CachedAnswer(
             key=self.key,
             labels=tuple(answer.labels[span] for span in sorted(self.claim.candidates)),
@@ -36,6 +42,7 @@ class SharedQuestion:
             prompt_version=answer.prompt_version,
             raw=answer.raw,
             replayed=answer.replayed,
+            proposals=_moved(answer.proposals, self.context.to_normalised),
         )
 
     def take(self, cached: CachedAnswer) -> Answer:
@@ -49,4 +56,13 @@ class SharedQuestion:
             completion_tokens=0,
             replayed=cached.replayed,
             cached=True,
+            proposals=_moved(cached.proposals, self.context.to_post),
         )
+
+
+def _moved(
+    proposals: Iterable[LabelledSpan], place: Callable[[Span], Span | None]
+) -> tuple[LabelledSpan, ...]:
+    """The proposals at the places that theirs are moved to; without those that have none."""
+    moved = ((place(one.span), one.label) for one in proposals)
+    return tuple(LabelledSpan(span, label) for span, label in moved if span is not None)

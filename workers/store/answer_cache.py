@@ -13,13 +13,14 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, text
 
+from linkner.spans import LabelledSpan, Span
 from workers.ports import CacheCounts, CachedAnswer, ClaimedQuestion, Recalled
-from workers.store.sql import NAME_CHARS, RAW_CHARS, notify, storable
+from workers.store.sql import NAME_CHARS, RAW_CHARS, as_json, notify, storable
 
 _HELD = "questions.id = :question_id AND questions.fence = :fence AND questions.state = 'claimed'"
 
 _FIND = text("""
-    SELECT key, labels, model, prompt_version, raw, replayed FROM cached_answers
+    SELECT key, labels, proposals, model, prompt_version, raw, replayed FROM cached_answers
     WHERE key = :key AND answered_at > now() - make_interval(secs => :max_age_s)
 """)
 
@@ -46,15 +47,16 @@ _PUT_OFF = text(f"""
 
 _KEEP = text("""
     INSERT INTO cached_answers (
-        key, question_id, promised_until, answered_at, labels, model, prompt_version, raw, replayed
+        key, question_id, promised_until, answered_at, labels, proposals, model, prompt_version, raw, replayed
     )
     VALUES (
-        :key, :question_id, now(), now(), CAST(:labels AS text[]), :model, :prompt_version, :raw, :replayed
+        :key, :question_id, now(), now(), CAST(:labels AS text[]), CAST(:proposals AS jsonb), :model,
+        :prompt_version, :raw, :replayed
     )
     ON CONFLICT (key) DO UPDATE
     SET question_id = excluded.question_id, answered_at = excluded.answered_at, labels = excluded.labels,
-        model = excluded.model, prompt_version = excluded.prompt_version, raw = excluded.raw,
-        replayed = excluded.replayed
+        proposals = excluded.proposals, model = excluded.model, prompt_version = excluded.prompt_version,
+        raw = excluded.raw, replayed = excluded.replayed
 """)
 
 # A locked question is not waited for: at the latest it comes back when the promise would have ended.
@@ -105,6 +107,7 @@ def _find(connection: Connection, wanted: Mapping[str, object]) -> CachedAnswer 
     return CachedAnswer(
         key=row.key,
         labels=tuple(row.labels),
+        proposals=tuple(LabelledSpan(Span(*place), label) for *place, label in row.proposals or ()),
         model=row.model,
         prompt_version=row.prompt_version,
         raw=row.raw,
@@ -118,6 +121,7 @@ def keep(connection: Connection, claim: ClaimedQuestion, answer: CachedAnswer) -
         "key": answer.key,
         "question_id": claim.question_id,
         "labels": list(answer.labels),
+        "proposals": as_json([(one.span.start, one.span.end, one.label) for one in answer.proposals]),
         "model": storable(answer.model, limit=NAME_CHARS),
         "prompt_version": answer.prompt_version,
         "raw": storable(answer.raw, limit=RAW_CHARS),

@@ -50,14 +50,16 @@ ANSWER = text(f"""
 _INSERT_ANSWERS = text("""
     INSERT INTO answers (
         question_id, start, "end", document_id, label, model, prompt_version, raw,
-        prompt_tokens, completion_tokens, replayed, cached
+        prompt_tokens, completion_tokens, replayed, cached, proposed
     )
-    SELECT spans.question_id, spans.start, spans."end", spans.document_id, new.label, :model, :prompt_version,
-        :raw, :prompt_tokens, :completion_tokens, :replayed, :cached
-    FROM unnest(CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]))
-        AS new (start, "end", label)
-    JOIN spans USING (start, "end")
-    WHERE spans.question_id = :question_id
+    SELECT :question_id, new.start, new."end", :document_id, new.label, :model, :prompt_version,
+        :raw, :prompt_tokens, :completion_tokens, :replayed, :cached, new.proposed
+    FROM unnest(
+        CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]), CAST(:proposed AS boolean[])
+    ) AS new (start, "end", label, proposed)
+    LEFT JOIN spans ON spans.question_id = :question_id
+        AND spans.start = new.start AND spans."end" = new."end"
+    WHERE new.proposed = (spans.question_id IS NULL)
 """)
 
 _END = text(f"""
@@ -117,15 +119,20 @@ def record_answer(
     keep: CachedAnswer | None = None,
     call: Call | None = None,
 ) -> bool:
-    """See `Store.record_answer`. Labels of spans that the question did not ask about are left out."""
+    """See `Store.record_answer`.
+
+    Labels of spans that the question did not ask about are left out, and proposals of those that it did.
+    """
     if not _end(connection, claim.document_id, ANSWER, _held(claim)):
         return False
-    labels = [(span.start, span.end, label) for span, label in answer.labels.items()]
+    said = [(span.start, span.end, label, False) for span, label in answer.labels.items()]
+    said += [(one.span.start, one.span.end, one.label, True) for one in answer.proposals]
     connection.execute(
         _INSERT_ANSWERS,
         {
-            **columns(labels, "start", "end", "label"),
+            **columns(said, "start", "end", "label", "proposed"),
             "question_id": claim.question_id,
+            "document_id": claim.document_id,
             "model": storable(answer.model, limit=NAME_CHARS),
             "prompt_version": answer.prompt_version,
             "raw": storable(answer.raw, limit=RAW_CHARS),

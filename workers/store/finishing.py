@@ -8,18 +8,17 @@ out in commit order. It is the last thing that a transaction does, hence held on
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
 
 from sqlalchemy import Connection, Row, text
 
-from linkner.spans import Entity, ScoredSpan, Span
-from workers.ports import DEADLINE, Joinable
+from linkner.linking import PROPOSED
+from linkner.spans import Entity, LabelledSpan, ScoredSpan, Span
+from workers.ports import DEADLINE, NO_ANSWER, Joinable
 from workers.store.database import FEED_LOCK
 from workers.store.sql import columns, storable_error
-
-NO_ANSWER = "no-answer"
-"""The reason on a candidate whose question was answered, but not about it."""
 
 _JOINABLE = text("""
     SELECT documents.id, spans.start, spans."end", spans.role, spans.label, spans.probability,
@@ -31,6 +30,12 @@ _JOINABLE = text("""
         AND answers.start = spans.start AND answers."end" = spans."end"
     WHERE documents.id = ANY(CAST(:ids AS bigint[])) AND documents.state = 'classified'
     ORDER BY documents.id, spans.start, spans."end"
+""")
+
+_PROPOSED = text("""
+    SELECT DISTINCT document_id, start, "end", label FROM answers
+    WHERE document_id = ANY(CAST(:ids AS bigint[])) AND proposed
+    ORDER BY document_id, start, "end", label
 """)
 
 LOCK_UNFINISHED = text("""
@@ -55,18 +60,25 @@ _INSERT_ENTITIES = text("""
     SELECT new.document_id, new.start, new."end", new.label,
         substring(documents.text FROM new.start + 1 FOR new."end" - new.start),
         new.decided_by, new.reason, new.probability, new.uncertainty,
-        answers.model, answers.prompt_version, coalesce(answers.replayed, false),
-        coalesce(answers.cached, false), documents.revision + 1
+        coalesce(asked.model, added.model), coalesce(asked.prompt_version, added.prompt_version),
+        coalesce(asked.replayed, added.replayed, false), coalesce(asked.cached, added.cached, false),
+        documents.revision + 1
     FROM unnest(
         CAST(:document_id AS bigint[]), CAST(:start AS int[]), CAST(:end AS int[]), CAST(:label AS text[]),
         CAST(:decided_by AS text[]), CAST(:reason AS text[]), CAST(:probability AS float8[]),
         CAST(:uncertainty AS float8[])
     ) AS new (document_id, start, "end", label, decided_by, reason, probability, uncertainty)
     JOIN documents ON documents.id = new.document_id
-    LEFT JOIN spans ON new.decided_by = 'llm' AND spans.document_id = new.document_id
-        AND spans.start = new.start AND spans."end" = new."end"
-    LEFT JOIN answers ON answers.question_id = spans.question_id
-        AND answers.start = new.start AND answers."end" = new."end"
+    LEFT JOIN spans ON new.decided_by = 'llm' AND new.reason IS NULL
+        AND spans.document_id = new.document_id AND spans.start = new.start AND spans."end" = new."end"
+    LEFT JOIN answers AS asked ON asked.question_id = spans.question_id
+        AND asked.start = new.start AND asked."end" = new."end"
+    LEFT JOIN LATERAL (
+        SELECT * FROM answers
+        WHERE new.reason = :proposed AND answers.proposed AND answers.document_id = new.document_id
+            AND answers.start = new.start AND answers."end" = new."end" AND answers.label = new.label
+        ORDER BY question_id LIMIT 1
+    ) AS added ON true
 """)
 
 _FINISH = text("""
@@ -87,11 +99,16 @@ _FEED = text("""
 def joinable(connection: Connection, document_ids: Collection[int]) -> list[Joinable]:
     """See `Store.joinable`."""
     rows = connection.execute(_JOINABLE, {"ids": list(document_ids)})
+    proposals: dict[int, list[LabelledSpan]] = defaultdict(list)
+    for row in connection.execute(_PROPOSED, {"ids": list(document_ids)}):
+        proposals[row.document_id].append(LabelledSpan(Span(row.start, row.end), row.label))
     by_document = groupby(rows, key=lambda row: row.id)
-    return [_joinable(document_id, list(group)) for document_id, group in by_document]
+    return [_joinable(id_, list(group), proposals=tuple(proposals[id_])) for id_, group in by_document]
 
 
-def _joinable(document_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Joinable:
+def _joinable(
+    document_id: int, rows: Sequence[Row[tuple[object, ...]]], *, proposals: tuple[LabelledSpan, ...]
+) -> Joinable:
     """One document from its spans' rows; a document without spans has one row of nulls."""
     rows = [row for row in rows if row.start is not None]
     scored = {Span(row.start, row.end): row for row in rows}
@@ -102,6 +119,7 @@ def _joinable(document_id: int, rows: Sequence[Row[tuple[object, ...]]]) -> Join
         plausible=tuple(_scored(row) for row in rows if row.role == "plausible"),
         answers={span: row.answer for span, row in asked.items() if row.answer is not None},
         unanswered={span: row.reason or NO_ANSWER for span, row in asked.items() if row.answer is None},
+        proposals=proposals,
     )
 
 
@@ -121,7 +139,7 @@ def complete(connection: Connection, entities: Mapping[int, Sequence[Entity]]) -
     rows = [_entity_row(document_id, entity) for document_id in locked for entity in entities[document_id]]
     names = ("document_id", "start", "end", "label", "decided_by", "reason", "probability", "uncertainty")
     if rows:
-        connection.execute(_INSERT_ENTITIES, columns(rows, *names))
+        connection.execute(_INSERT_ENTITIES, {**columns(rows, *names), "proposed": PROPOSED})
     return _finish(connection, locked)
 
 

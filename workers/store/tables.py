@@ -205,9 +205,13 @@ class SpanRow(Table, table=True):
 
 
 class AnswerRow(Table, table=True):
-    """The LLM's label for one candidate of an answered question ('O' = no entity), and its raw reply."""
+    """The LLM's label for one candidate of an answered question ('O' = no entity), and its raw reply.
+
+    A `proposed` one is of a span that the LLM added to the candidates.
+    """
 
     __tablename__ = "answers"
+    __table_args__ = (Index("answers_proposed", "document_id", postgresql_where=sql("proposed")),)
 
     question_id: int = _reference("questions", primary_key=True)
     start: int = Field(primary_key=True)
@@ -222,6 +226,7 @@ class AnswerRow(Table, table=True):
     replayed: bool
     answered_at: datetime = _time()
     cached: bool = _false()
+    proposed: bool = _false()
 
 
 class CachedAnswerRow(Table, table=True):
@@ -238,6 +243,7 @@ class CachedAnswerRow(Table, table=True):
     prompt_version: str | None = _text(nullable=True)
     raw: str | None = _text(nullable=True)
     replayed: bool | None
+    proposals: list[Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
 
 
 class CallRow(Table, table=True):

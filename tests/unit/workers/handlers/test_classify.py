@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from linkner.classification import Form
 from linkner.errors import RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
 from linkner.pricing import Price
@@ -53,6 +54,7 @@ class Scene:
             store=self.store,
             llm=self.llm,
             limiter=limiter or Waits(),
+            form=Form(),
             label_set=label_set("wnut17"),
             clock=self.clock,
             lease_s=40.0,

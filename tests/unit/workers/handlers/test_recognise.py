@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from linkner.classification import Form, FormName
 from linkner.detection import Detector
 from linkner.errors import CrashedError, RejectedError, UnavailableError
 from tests.fakes.clock import FakeClock
@@ -33,6 +34,7 @@ class Scene:
             store=self.store,
             recogniser=self.recogniser,
             detector=DETECTOR,
+            form=Form(),
             clock=self.clock,
             max_attempts=5,
             policies=policies,
@@ -131,6 +133,7 @@ def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
         store=scene.store,
         recogniser=RefusesZork(),
         detector=DETECTOR,
+        form=Form(),
         clock=scene.clock,
         max_attempts=5,
         policies=POLICIES,
@@ -206,3 +209,13 @@ def test_what_was_begun_before_waits_with_the_others_while_the_service_is_away()
     assert scene.attempts() == [1, 0, 0]
     scene.clock.sleep(5.0)
     assert scene.relay() == scene.ids
+
+
+@pytest.mark.parametrize(("form", "candidates"), [("per-span", [1, 1]), ("packed", [2]), ("propose", [2])])
+def test_the_form_says_how_many_candidates_a_question_has(form: FormName, candidates: list[int]) -> None:
+    scene = Scene("Ada met Zork")
+    replace(scene.handle, form=Form(name=form))(scene.ids)
+    questions: list[int] = []
+    scene.store.publish_due("classify", limit=100, send=questions.extend)
+    claims = [scene.store.claim(question_id, lease_s=1.0, max_attempts=5) for question_id in questions]
+    assert [len(claim.candidates) for claim in claims if claim is not None] == candidates
