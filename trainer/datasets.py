@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -49,15 +50,19 @@ def as_post(sentence: Sentence) -> Sentence:
     )
 
 
-def check_labels(sentences: Iterable[Sentence], labels: Collection[str]) -> None:
-    """Raises InputError where an entity's label is not one of `labels`."""
+def check_labels(
+    sentences: Sequence[Sentence], *, labels: Collection[str], path: str | Path = "the data"
+) -> None:
+    """Raises InputError where there is no sentence, or one with a label that is not among these."""
+    if not sentences:
+        raise InputError(f"{path} holds no sentence", expected="words and tags in columns")
     unknown = {entity.label for sentence in sentences for entity in sentence.entities}.difference(labels)
     if unknown:
         raise InputError(
-            "the data has labels that the model lacks",
+            f"{path} has labels that the model lacks",
             expected=", ".join(labels),
             got=", ".join(sorted(unknown)),
-            hint="name the label set of the data (--label-set)",
+            hint="take a model of this label set, or train one (--label-set)",
         )
 
 
@@ -69,7 +74,7 @@ def examples(
     Raises:
         InputError: an entity's label is not one of `labels`.
     """
-    check_labels(sentences, labels)
+    check_labels(sentences, labels=labels)
     classes = {label: index for index, label in enumerate(labels, start=1)}
     windows = vectoriser.windows([sentence.words for sentence in sentences])
     return [

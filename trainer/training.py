@@ -125,9 +125,7 @@ def _check(
             expected=f"at least {least}, one batch for each of {workers} workers" if workers > 1 else "any",
             got=str(len(train)),
         )
-    if not dev:
-        raise InputError("there is no dev sentence to choose the best epoch by")
-    check_labels(dev, config.labels)
+    check_labels(dev, labels=config.labels, path="the dev data")
 
 
 class _Loop:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from linkner import conll
 from linkner.conll import Sentence
-from linkner.errors import InputError
 from linkner.recognition.recogniser import FLOOR, MAX_PLAUSIBLE, Recogniser
 from linkner.scoring import Scores, score
 from linkner.spans import LabelledSpan, Recognition, ScoredSpan, Span
+from trainer.datasets import check_labels
 
 _CHUNK = 256  # sentences between two reports of progress
 _ALL = 1_000_000  # more spans than a sentence has
@@ -61,20 +61,6 @@ def read_labelled(path: str | Path, *, labels: Collection[str]) -> list[Sentence
     sentences = conll.read(path)
     check_labels(sentences, path=path, labels=labels)
     return sentences
-
-
-def check_labels(sentences: Sequence[Sentence], *, path: str | Path, labels: Collection[str]) -> None:
-    """Raises InputError where there is no sentence, or one with a label that is not among these."""
-    if not sentences:
-        raise InputError(f"{path} holds no sentence", expected="words and tags in columns")
-    unknown = {entity.label for sentence in sentences for entity in sentence.entities}.difference(labels)
-    if unknown:
-        raise InputError(
-            f"{path} has labels that the model lacks",
-            expected=", ".join(labels),
-            got=", ".join(sorted(unknown)),
-            hint="take a model that was trained on this label set",
-        )
 
 
 def recognise(

@@ -131,7 +131,8 @@ def test_data_with_other_labels_is_refused(config, tmp_path, which) -> None:
 
 
 @pytest.mark.parametrize(
-    ("which", "problem"), [("train", "too few sentences to train on"), ("dev", "no dev sentence")]
+    ("which", "problem"),
+    [("train", "too few sentences to train on"), ("dev", "the dev data holds no sentence")],
 )
 def test_no_data_is_refused(config, tmp_path, which, problem) -> None:
     with pytest.raises(InputError, match=problem):

@@ -140,7 +140,7 @@ class Request:
     ) -> Iterator[Run]:
         """The runs on one file; those of one label set share their judge."""
         from linkner.recognition.uncertainty import largest
-        from trainer.evaluation.local import check_labels
+        from trainer.datasets import check_labels
         from trainer.experiments.study import Run
 
         sentences = file.read()

