@@ -6,9 +6,18 @@ This is the `deployed` protocol: it sees only what the local model says, never g
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
+from linkner.calibration import Calibration
 from linkner.errors import ConfigurationError
 from linkner.spans import Recognition, ScoredSpan, Span
+
+
+class Detects(Protocol):
+    """Chooses the candidates of a document."""
+
+    def candidates(self, recognition: Recognition) -> tuple[ScoredSpan, ...]:
+        """The spans to ask about, the one with the largest expected gain first; they may overlap."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +67,52 @@ class Detector:
         ]
         ranked = sorted((*doubtful, *missed), key=_by_expected_gain)
         return tuple(ranked[: self.max_questions])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetDetector:
+    """Chooses candidates by their calibrated error probability: the posts where an answer helps most.
+
+    A document is asked about where the error probability of one of its spans is at least `least` (see
+    `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
+    `floor` on are candidates, `max_questions` at the most: in one question, further candidates cost little.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+    """
+
+    calibration: Calibration
+    least: float
+    floor: float = 0.05
+    max_questions: int = 8
+
+    def __post_init__(self) -> None:
+        if not (self.least >= 0 and 0 <= self.floor <= 1 and self.max_questions >= 0):
+            raise ConfigurationError(
+                "the detector's limits are out of range",
+                expected="least at least 0, floor from 0 to 1, max_questions at least 0",
+                got=f"{self.least}, {self.floor}, {self.max_questions}",
+            )
+
+    def candidates(self, recognition: Recognition) -> tuple[ScoredSpan, ...]:
+        """See `Detects`. A certain entity is one below the floor; spans that overlap one are left out."""
+        ranked = self.ranked(recognition)
+        if not ranked or ranked[0][0] < self.least:
+            return ()
+        return tuple(scored for _, scored in ranked[: self.max_questions])
+
+    def ranked(self, recognition: Recognition) -> list[tuple[float, ScoredSpan]]:
+        """(error probability, span) of the spans from the floor on, the largest first."""
+        error = self.calibration.error
+        predicted = [(error(one, predicted=True), one) for one in recognition.entities]
+        certain = [one.span for probability, one in predicted if probability < self.floor]
+        others = [
+            (error(one, predicted=False), one)
+            for one in recognition.plausible
+            if not any(map(one.span.overlaps, certain))
+        ]
+        found = (pair for pair in (*predicted, *others) if pair[0] >= self.floor)
+        return sorted(found, key=lambda pair: (-pair[0], pair[1].span))
 
 
 def _by_expected_gain(scored: ScoredSpan) -> tuple[float, Span]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from linkner.conll import Sentence
-from linkner.detection import Detector
+from linkner.detection import Detector, Detects
+from linkner.errors import ConfigurationError
 from linkner.linking import link
 from linkner.scoring import Scores, score
 from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan
@@ -68,7 +69,7 @@ def unlinked(recognised: Recognised) -> Linked:
 
 
 def link_all(
-    recognised: Recognised, *, detector: Detector, judge: Judge, protocol: ProtocolName = "deployed"
+    recognised: Recognised, *, detector: Detects, judge: Judge, protocol: ProtocolName = "deployed"
 ) -> Linked:
     """Have the candidates of every sentence judged, and link the verdicts to the local model's entities.
 
@@ -79,6 +80,15 @@ def link_all(
         candidates(recognised, index, detector=detector, protocol=protocol)
         for index in range(len(recognised))
     ]
+    return link_found(recognised, found, judge=judge)
+
+
+def link_found(recognised: Recognised, found: Sequence[Sequence[ScoredSpan]], *, judge: Judge) -> Linked:
+    """The same for candidates that were found already, those of each sentence.
+
+    Raises:
+        ServiceError: the judge failed.
+    """
     asked = [
         Asked(index, recognised.sentences[index], tuple(scored.span for scored in chosen))
         for index, chosen in enumerate(found)
@@ -99,12 +109,18 @@ def link_all(
 
 
 def candidates(
-    recognised: Recognised, index: int, *, detector: Detector, protocol: ProtocolName
+    recognised: Recognised, index: int, *, detector: Detects, protocol: ProtocolName
 ) -> tuple[ScoredSpan, ...]:
-    """What is asked about in one sentence under the protocol. `paper` knows neither ε nor a budget."""
+    """What is asked about in one sentence under the protocol. `paper` knows neither ε nor a budget.
+
+    Raises:
+        ConfigurationError: `paper` is given a detector without a threshold.
+    """
     recognition = recognised.recognitions[index]
     if protocol == "deployed":
         return detector.candidates(recognition)
+    if not isinstance(detector, Detector):
+        raise ConfigurationError("the paper's protocol knows no budget", expected="a threshold τ")
     predicted = {scored.span for scored in recognition.entities}
     missed = (scored for span, scored in recognised.gold[index].items() if span not in predicted)
     return tuple(

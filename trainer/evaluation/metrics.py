@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from linkner.conll import Sentence
-from linkner.detection import Detector
+from linkner.detection import Detects
 from linkner.scoring import Score
 from linkner.spans import Entity, LabelledSpan, Span
 from trainer.evaluation.local import Recognised
@@ -86,7 +86,7 @@ class Coverage:
     per_post: float
 
 
-def coverage(recognised: Recognised, detector: Detector) -> Coverage:
+def coverage(recognised: Recognised, detector: Detects) -> Coverage:
     """The coverage of the predicted entities and the candidates that the detector finds without gold."""
     return _coverage(
         recognised,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from linkner.detection import Detector
+from linkner.detection import Detects
 from linkner.scoring import Score, Scores
 from trainer.evaluation import metrics
 from trainer.evaluation.linked import Linked, unlinked
@@ -86,7 +86,7 @@ class Report:
 def measure(
     recognised: Recognised,
     *,
-    detector: Detector,
+    detector: Detects,
     linked: Linked | None = None,
     seen: Collection[str] | None = None,
     best_spans: float = 1.0,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from linkner.classification import Form
-from linkner.detection import Detector
+from linkner.detection import Detects
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
 from workers.handlers.policies import LANE_NEVER, Policies
@@ -34,7 +34,7 @@ class RecogniseDocuments:
 
     store: Store
     recogniser: RecogniserClient
-    detector: Detector
+    detector: Detects
     form: Form
     clock: Clock
     max_attempts: int

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import typer
 
-from workers.cli.model import evaluate, experiments, extract, serve, train
+from workers.cli.model import calibrate, evaluate, experiments, extract, serve, train
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (train.train, evaluate.evaluate, extract.extract, serve.serve):
+    for command in (train.train, calibrate.calibrate, evaluate.evaluate, extract.extract, serve.serve):
         app.command()(command)
     app.add_typer(experiments.app)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from linkner.calibration import Calibration, Curve, read, write
+from linkner.errors import CheckpointError, ConfigurationError
+from linkner.spans import ScoredSpan, Span
+
+CALIBRATION = Calibration(
+    wrong={"person": Curve(((0.0, 0.1), (0.5, 0.6)))},
+    missed=Curve(((0.0, 0.0), (1.0, 0.8))),
+    least={10.0: 0.6, 30.0: 0.2},
+)
+
+
+def person(probability: float) -> ScoredSpan:
+    return ScoredSpan(
+        Span(0, 1), "person", probability, 0.5, {"O": 1 - probability, "person": probability, "group": 0.0}
+    )
+
+
+def test_a_curve_is_linear_between_its_points_and_flat_beyond_them() -> None:
+    curve = Curve(((0.2, 0.1), (0.6, 0.5)))
+
+    assert [curve(score) for score in (0.0, 0.2, 0.4, 0.6, 1.0)] == pytest.approx([0.1, 0.1, 0.3, 0.5, 0.5])
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, unique_by=lambda point: point[0]))
+def test_a_curve_goes_through_its_points(points) -> None:
+    curve = Curve(tuple(sorted(points)))
+
+    assert all(curve(score) == pytest.approx(value) for score, value in points)
+
+
+@pytest.mark.parametrize("points", [(), ((0.5, 0.1), (0.5, 0.2)), ((0.1, 1.5),)])
+def test_what_is_no_curve_is_refused(points) -> None:
+    with pytest.raises(ConfigurationError, match="curve"):
+        Curve(points)
+
+
+def test_predicted_and_missed_entities_are_on_one_scale() -> None:
+    assert CALIBRATION.error(person(0.75), predicted=True) == pytest.approx(0.35)
+    assert CALIBRATION.error(person(0.75), predicted=False) == pytest.approx(0.6)
+
+
+def test_a_label_that_was_not_calibrated_is_taken_for_a_missed_entity() -> None:
+    other = ScoredSpan(Span(0, 1), "group", 0.5, 0.5, {"O": 0.5, "person": 0.0, "group": 0.5})
+
+    assert CALIBRATION.error(other, predicted=True) == pytest.approx(0.4)
+
+
+def test_a_larger_budget_takes_posts_that_are_worth_less() -> None:
+    found = [CALIBRATION.worth(budget) for budget in (0.0, 5.0, 10.0, 20.0, 30.0, 31.0)]
+
+    assert found == pytest.approx([1.0, 0.8, 0.6, 0.4, 0.2, 0.0])
+
+
+def test_what_is_written_is_read_back_from_folder_or_file(tmp_path: Path) -> None:
+    path = write(tmp_path, CALIBRATION)
+
+    assert read(tmp_path) == read(path) == CALIBRATION
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "wrong": {"a": []}}'])
+def test_a_file_that_holds_no_calibration_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "calibration.json").write_text(text)
+
+    with pytest.raises(CheckpointError, match="linkner calibrate"):
+        read(tmp_path)
+
+
+def test_a_checkpoint_without_calibration_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="linkner calibrate"):
+        read(tmp_path)

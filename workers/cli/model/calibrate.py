@@ -1,0 +1,115 @@
+"""`linkner calibrate`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from linkner.errors import ConfigurationError
+from workers.cli.model.judging import JudgeOptions
+from workers.cli.model.options import Device
+from workers.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from trainer.calibration import Bought
+
+
+def calibrate(
+    data: Annotated[Path, typer.Option(help="CoNLL file with gold tags that the model was not trained on.")],
+    model: Annotated[Path, typer.Option(help="Checkpoint folder; the calibration is written into it.")],
+    replies: Annotated[
+        Path | None, typer.Option(help="Recorded replies of an LLM, to show what each budget buys.")
+    ] = None,
+    llm: Annotated[
+        str | None, typer.Option(help="The same by asking this endpoint; key in OPENAI_API_KEY.")
+    ] = None,
+    llm_model: Annotated[str, typer.Option(help="Name of the endpoint's model.")] = "gpt-4o-mini",
+    connections: Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")] = 16,
+    llm_deadline_s: Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")] = 60.0,
+    device: Device = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw F1 over questions to this PNG file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Fit how often a model is wrong, given what it says of itself, and write it into its checkpoint.
+
+    With it the stream asks the LLM under a budget of questions per 100 posts (`LINKNER_BUDGET`), about the
+    posts where an answer is most likely to change something. With an LLM, called or replayed, it also shows
+    what each budget buys: F1 by cross-validation inside the data, questions, and tokens.
+
+    Examples:
+
+    linkner calibrate --model models/mine --data dev.conll
+
+    linkner calibrate --model models/mine --data dev.conll --replies replies.dev.jsonl --plot curve.png
+    """
+    from linkner import calibration as files
+    from linkner.labels import label_set
+    from linkner.recognition.recogniser import Recogniser
+    from trainer import calibration
+    from trainer.evaluation import linked, local
+
+    if not model.is_dir():
+        raise ConfigurationError(f"there is no folder {model}", expected="the folder of a checkpoint")
+    asking = JudgeOptions(
+        replies=[replies] if replies else [],
+        llm=llm,
+        llm_model=llm_model,
+        connections=connections,
+        deadline_s=llm_deadline_s,
+    )
+    recogniser = Recogniser.from_pretrained(model, device=device)
+    sentences = local.read_labelled(data, labels=recogniser.labels)
+    with (
+        Steps() as steps,
+        asking.judges({data.name: sentences}, label_set(recogniser.label_set), steps) as (judge,),
+    ):
+        steps.expect(data.name, len(sentences))
+        found = local.recognise(recogniser, sentences, told=partial(steps.at, data.name))
+        bought = calibration.frontier(found, judge) if judge is not None else []
+    path = files.write(model, calibration.fit(found))
+    local_f1 = linked.unlinked(found).scores(found.sentences).micro.f1
+    name = None if judge is None else judge.name
+    if plot is not None and bought:
+        from trainer.calibration_plot import draw_frontier
+
+        title = f"{recogniser.name} on {data.name}, LLM: {name}, cross-validated"
+        draw_frontier(bought, local_f1=local_f1, path=plot, title=title)
+    if as_json:
+        curve = [_point(one) for one in bought]
+        whole = {"model": recogniser.name, "calibration": str(path), "llm": name, "local_f1": local_f1}
+        typer.echo(json.dumps({**whole, "budgets": curve}))
+        return
+    if bought:
+        _print(bought, local_f1=local_f1, title=f"{recogniser.name} on {data.name}; LLM: {name}")
+    typer.echo(f"calibration written to {path}")
+
+
+def _point(bought: Bought) -> dict[str, Any]:
+    return {
+        "budget": bought.budget,
+        "f1": round(bought.f1, 6),
+        "questions_per_100_posts": round(bought.questions, 3),
+        "posts_asked_per_100_posts": round(bought.posts_asked, 3),
+        **asdict(bought.spent),
+    }
+
+
+def _print(bought: Sequence[Bought], *, local_f1: float, title: str) -> None:
+    table = Table(title=title, caption="F1 by cross-validation inside the data")
+    for column in ("posts asked of 100, wanted", "posts asked of 100", "questions per 100 posts", "F1"):
+        table.add_column(column, justify="right")
+    table.add_row("0", "0.0", "0.0", f"{100 * local_f1:.1f}")
+    for one in bought:
+        table.add_row(
+            f"{one.budget:g}", f"{one.posts_asked:.1f}", f"{one.questions:.1f}", f"{100 * one.f1:.1f}"
+        )
+    Console().print(table)
