@@ -37,6 +37,13 @@ class Settings(BaseSettings):
     label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
     threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
     epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
+    budget: float | None = Field(
+        None,
+        ge=0,
+        le=100,
+        description="Posts of 100 that may be asked about; replaces τ and ε where it is set",
+    )
+    calibration: str = Field("", description="The model's calibration.json; that of the default checkpoint")
     max_questions: int = Field(8, ge=0, description="Most candidates of one document")
     question_form: FormName = Field(
         "per-span",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from celery import Celery
@@ -26,8 +27,9 @@ from broker.queues import (
     name_prefix,
 )
 from broker.settings import Settings
+from linkner import calibration
 from linkner.classification import Form
-from linkner.detection import Detector
+from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
 from linkner.pricing import PriceTable, read_prices
@@ -118,14 +120,28 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
     return RecogniseDocuments(
         store=store,
         recogniser=HttpRecogniser(settings.recogniser_url, timeout_s=settings.recognise_timeout_s),
-        detector=Detector(
-            threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
-        ),
+        detector=detector(settings),
         form=question_form(settings),
         clock=SystemClock(),
         max_attempts=settings.max_attempts,
         policies=policies(settings),
         skip_reason=None if settings.has_llm else NO_LLM,
+    )
+
+
+def detector(settings: Settings) -> Detects:
+    """Under a budget by the model's calibration where one is set, else by τ and ε.
+
+    Raises:
+        CheckpointError: the calibration cannot be read.
+    """
+    if settings.budget is None:
+        return Detector(
+            threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
+        )
+    found = calibration.read(Path(settings.calibration) if settings.calibration else calibration.DEFAULT)
+    return BudgetDetector(
+        calibration=found, least=found.worth(settings.budget), max_questions=settings.max_questions
     )
 
 
