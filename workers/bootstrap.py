@@ -35,6 +35,7 @@ from linkner.labels import LabelSet, label_set, read_descriptions
 from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
+from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.handlers.ingest import IngestPosts
@@ -153,7 +154,7 @@ def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> Class
     settings.require("llm_base_url", "redis_url")
     tariff = _tariff(settings)
     return ClassifyQuestion(
-        store=store,
+        answering=_answering(settings, store),
         llm=OpenAiLlm(
             base_url=settings.llm_base_url,
             api_key=settings.openai_api_key.get_secret_value(),
@@ -166,14 +167,21 @@ def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> Class
             key=f"{settings.key_prefix}limit:{settings.llm_model}",
             per_minute=settings.llm_requests_per_minute,
         ),
-        form=question_form(settings),
-        label_set=chosen_label_set(settings),
         clock=SystemClock(),
         lease_s=settings.lease_s,
-        max_attempts=settings.max_attempts,
         max_wait_s=settings.llm_max_wait_s,
         tariff=tariff,
         budget=_budget(settings, tariff, ledger),
+    )
+
+
+def _answering(settings: Settings, store: PostgresStore) -> Answering:
+    return Answering(
+        store=store,
+        form=question_form(settings),
+        label_set=chosen_label_set(settings),
+        model=settings.llm_model,
+        max_attempts=settings.max_attempts,
         cache_max_age_s=settings.cache_max_age_s,
     )
 

@@ -16,6 +16,7 @@ from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.test_store_protections import held_back, without
 from tests.support.blocking import wait_until_blocked
 from workers.clock import SystemClock
+from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Reply
@@ -63,18 +64,21 @@ class Stream:
         self.store, self.outbox = PostgresStore(engine), PostgresOutbox(engine)
         self.reader, self.llm = PostgresReader(engine), HeldLlm()
         self.handle = ClassifyQuestion(
-            store=self.store,
+            answering=Answering(
+                store=self.store,
+                form=Form(),
+                label_set=label_set("wnut17"),
+                model="held",
+                max_attempts=5,
+                cache_max_age_s=cache_max_age_s,
+            ),
             llm=self.llm,
             limiter=AlwaysFree(),
-            form=Form(),
-            label_set=label_set("wnut17"),
             clock=SystemClock(),
             lease_s=60.0,
-            max_attempts=5,
             max_wait_s=0.0,
             tariff=Tariff(endpoint="http://here/v1", model="held", price=None),
             budget=Budget(ledger=self.reader, clock=SystemClock()),
-            cache_max_age_s=cache_max_age_s,
         )
 
     def accept(self, *texts: str) -> None:

@@ -8,36 +8,35 @@ from dataclasses import dataclass
 from linkner.classification import Question
 from linkner.repeats import Normalised, normalise, question_key
 from linkner.spans import LabelledSpan, Span
-from workers.ports import Answer, CachedAnswer, ClaimedQuestion
+from workers.ports import Answer, CachedAnswer
 
 
 @dataclass(frozen=True, slots=True)
 class SharedQuestion:
-    """A claimed question in the terms that it shares with equal ones.
+    """What is asked in a question, in the terms that it shares with equal ones.
 
     Answers travel by the candidates' order, and proposals by their place in the normalised text: each
     question puts its own offsets back.
     """
 
-    claim: ClaimedQuestion
     asked: Question
     context: Normalised
     key: bytes
 
     @classmethod
-    def of(cls, claim: ClaimedQuestion, asked: Question, *, model: str) -> SharedQuestion:
+    def of(cls, asked: Question, *, model: str) -> SharedQuestion:
         """`model` is the one that is asked, by the name that the endpoint is given."""
-        context = normalise(claim.text, claim.candidates)
+        context = normalise(asked.text, asked.candidates)
         key = question_key(model=model, prompt_version=asked.prompt.version, context=context)
-        return cls(claim, asked, context, key)
+        return cls(asked, context, key)
 
     def share(self, answer: Answer) -> CachedAnswer | None:
         """This question's answer, for all of its key; None where it lacks a candidate's label."""
-        if any(span not in answer.labels for span in self.claim.candidates):
+        if any(span not in answer.labels for span in self.asked.candidates):
             return None
         return CachedAnswer(
             key=self.key,
-            labels=tuple(answer.labels[span] for span in sorted(self.claim.candidates)),
+            labels=tuple(answer.labels[span] for span in self.asked.candidates),
             model=answer.model,
             prompt_version=answer.prompt_version,
             raw=answer.raw,
@@ -48,7 +47,7 @@ class SharedQuestion:
     def take(self, cached: CachedAnswer) -> Answer:
         """The answer of an equal question, as this one's. It cost nothing again."""
         return Answer(
-            labels=dict(zip(sorted(self.claim.candidates), cached.labels, strict=True)),
+            labels=dict(zip(self.asked.candidates, cached.labels, strict=True)),
             model=cached.model,
             prompt_version=cached.prompt_version,
             raw=cached.raw,

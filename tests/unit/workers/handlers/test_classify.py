@@ -13,8 +13,9 @@ from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
+from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
 from workers.handlers.budget import BUDGET, Budget, Tariff
-from workers.handlers.classify import LLM_REFUSED, UNREADABLE, ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestion
 from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
 
 SPAN = Span(0, 4)
@@ -51,18 +52,21 @@ class Scene:
         self.llm = FakeLlm(answer=lambda prompt: reply)
         self.document_id, self.question_id = self._ask(external_id="1")
         self.handle = ClassifyQuestion(
-            store=self.store,
+            answering=Answering(
+                store=self.store,
+                form=Form(),
+                label_set=label_set("wnut17"),
+                model="fake-llm",
+                max_attempts=5,
+                cache_max_age_s=cache_max_age_s,
+            ),
             llm=self.llm,
             limiter=limiter or Waits(),
-            form=Form(),
-            label_set=label_set("wnut17"),
             clock=self.clock,
             lease_s=40.0,
-            max_attempts=5,
             max_wait_s=2.0,
             tariff=Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE),
             budget=Budget(ledger=self.store, clock=self.clock, per_day=budget),
-            cache_max_age_s=cache_max_age_s,
         )
 
     def _ask(self, *, external_id: str) -> tuple[int, int]:

@@ -11,8 +11,9 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
 from workers.handlers.aggregate import AggregateDocuments
+from workers.handlers.answering import UNREADABLE, Answering
 from workers.handlers.budget import Budget, Tariff
-from workers.handlers.classify import UNREADABLE, ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestion
 from workers.ports import NO_ANSWER, EntityView, NewDocument, Recognised
 
 TEXT = "Zork play the Oslo Opera in Bergen"
@@ -38,18 +39,21 @@ class Scene:
         self.store = FakeStore(self.clock)
         self.llm = FakeLlm(answer=answer)
         self.classify = ClassifyQuestion(
-            store=self.store,
+            answering=Answering(
+                store=self.store,
+                form=Form(name=form),
+                label_set=label_set("wnut17"),
+                model="m",
+                max_attempts=5,
+                cache_max_age_s=3600.0,
+            ),
             llm=self.llm,
             limiter=Free(),
-            form=Form(name=form),
-            label_set=label_set("wnut17"),
             clock=self.clock,
             lease_s=40.0,
-            max_attempts=5,
             max_wait_s=0.0,
             tariff=Tariff(endpoint="e", model="m", price=None),
             budget=Budget(ledger=self.store, clock=self.clock),
-            cache_max_age_s=3600.0,
         )
 
     def ask(self, external_id: str = "1", *, text: str = TEXT) -> int:

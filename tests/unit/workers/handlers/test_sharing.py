@@ -6,7 +6,7 @@ from linkner.classification import Form, ask_at_once
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import Answer, CachedAnswer, ClaimedQuestion
+from workers.ports import Answer, CachedAnswer
 
 POST = "Zork met Anna in Oslo https://t.co/abc"
 RETWEET = "RT @paper: Zork  met Anna in Oslo https://t.co/xyzabc"
@@ -15,7 +15,7 @@ RETWEET = "RT @paper: Zork  met Anna in Oslo https://t.co/xyzabc"
 def shared(text: str, *surfaces: str) -> SharedQuestion:
     spans = tuple(Span(text.index(surface), text.index(surface) + len(surface)) for surface in surfaces)
     asked = ask_at_once(text, spans, form=Form(name="propose"), label_set=label_set("wnut17"))
-    return SharedQuestion.of(ClaimedQuestion(1, 1, 1, 1, "test", text, spans), asked, model="m")
+    return SharedQuestion.of(asked, model="m")
 
 
 def answer(labels: dict[Span, str], *proposals: LabelledSpan) -> Answer:

@@ -1,0 +1,118 @@
+"""What becomes of a claimed question, however it is asked: alone or in a batch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from linkner.classification import Form, Reading, ask_at_once, read
+from linkner.errors import ServiceError, UnavailableError
+from linkner.labels import LabelSet
+from linkner.spans import Span
+from workers.handlers.sharing import SharedQuestion
+from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, Call, ClaimedQuestion, Reply, Store
+
+log = logging.getLogger("linkner.classify")
+
+LLM_REFUSED = "llm-refused"
+UNREADABLE = "unreadable-answer"
+
+_READABLE_BY = 2  # the attempt whose reply is taken as it is
+
+Outcome = Literal["answered", "released", "put-off", "ended", "skipped", "stale"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """Claims questions, puts them into the form, and records what comes of them.
+
+    A question equal to one answered within `cache_max_age_s` takes that answer, and one equal to a question
+    that is being asked is put off until it is answered; 0 asks each anew. `model` is what is asked, by the
+    name that stands in the cache's keys.
+    """
+
+    store: Store
+    form: Form
+    label_set: LabelSet
+    model: str
+    max_attempts: int
+    cache_max_age_s: float
+
+    def claim(self, question_id: int, *, lease_s: float) -> ClaimedQuestion | None:
+        """Take the question; None where it has ended, is held, or has just been ended as poison."""
+        return self.store.claim(question_id, lease_s=lease_s, max_attempts=self.max_attempts)
+
+    def question(self, text: str, candidates: Sequence[Span]) -> SharedQuestion:
+        """What is asked about these candidates."""
+        asked = ask_at_once(text, candidates, form=self.form, label_set=self.label_set)
+        return SharedQuestion.of(asked, model=self.model)
+
+    def recall(self, claim: ClaimedQuestion, question: SharedQuestion) -> Outcome | Literal["ask"]:
+        """`ask` where there is no answer and nobody else is asking; else what became of the question."""
+        if not self.cache_max_age_s:
+            return "ask"
+        known = self.store.recall(claim, question.key, max_age_s=self.cache_max_age_s)
+        if isinstance(known, CachedAnswer):
+            return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
+        return known
+
+    def replied(self, claim: ClaimedQuestion, question: SharedQuestion, reply: Reply, call: Call) -> Outcome:
+        """Record the answer in a reply, and what the call cost in any case."""
+        reading = read(reply.text, question.asked, self.label_set)
+        missing = [span for span in claim.candidates if span not in reading.labels]
+        if missing and (claim.attempts < _READABLE_BY or not reading.labels):
+            self.store.record_call(claim, call)
+            return self._unreadable(claim, reply)
+        answer = _answer(question, reading, reply)
+        keep = question.share(answer) if self.cache_max_age_s else None
+        if self.store.record_answer(claim, answer, keep=keep, call=call):
+            return "answered"
+        self.store.record_call(claim, call)
+        return "stale"
+
+    def failed(self, claim: ClaimedQuestion, error: ServiceError) -> Outcome:
+        """Have the question asked again, or end it, where its call came to nothing.
+
+        A service that says when to come back has refused nothing: that is not counted as an attempt.
+        """
+        if not isinstance(error, UnavailableError):
+            return self.end(claim, reason=LLM_REFUSED, error=str(error))
+        log.warning("action=put-off question=%s error=%s", claim.question_id, error)
+        if error.retry_after_s is not None:
+            return self.release(claim, delay_s=error.retry_after_s)
+        if claim.attempts >= self.max_attempts:
+            return self.end(claim, reason=ATTEMPTS_EXHAUSTED, error=str(error))
+        return self.release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))
+
+    def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None = None) -> Outcome:
+        """Give the question back; with `error` the attempt counts."""
+        return "released" if self.store.release(claim, delay_s=delay_s, error=error) else "stale"
+
+    def end(self, claim: ClaimedQuestion, *, reason: str, error: str) -> Outcome:
+        """End the question without an answer."""
+        return "ended" if self.store.end_question(claim, reason=reason, error=error) else "stale"
+
+    def _unreadable(self, claim: ClaimedQuestion, reply: Reply) -> Outcome:
+        """A label outside the set is asked for once more, then the local label stands.
+
+        Of several candidates those stand that the second reply says nothing of; the others are answered.
+        """
+        error = f"not a label of {self.label_set.name} for each candidate in the reply {reply.text[:200]!r}"
+        if claim.attempts >= _READABLE_BY:
+            return self.end(claim, reason=UNREADABLE, error=error)
+        return self.release(claim, delay_s=0.0, error=error)
+
+
+def _answer(question: SharedQuestion, reading: Reading, reply: Reply) -> Answer:
+    return Answer(
+        labels=reading.labels,
+        model=reply.model,
+        prompt_version=question.asked.prompt.version,
+        raw=reply.text,
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        replayed=reply.replayed,
+        proposals=reading.proposals,
+    )
