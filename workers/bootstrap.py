@@ -241,13 +241,16 @@ def relay(settings: Settings) -> Relay:
 def gateway_app(settings: Settings) -> FastAPI:
     """The HTTP front door."""
     from workers.gateway.app import create_app
+    from workers.store.keys import PostgresKeys
 
     connections = engine(settings, connections=16)
+    keys = PostgresKeys(connections) if settings.needs_keys else None
     return create_app(
         store=PostgresStore(connections),
         reader=PostgresReader(connections),
         settings=settings,
         limits=limits(settings),
         queues=publisher(settings),
+        keys=keys,
         clock=SystemClock(),
     )

@@ -16,6 +16,9 @@ from linkner.classification import Prompt
 from linkner.pricing import Usage
 from linkner.spans import DecidedBy, Entity, LabelledSpan, Recognition, ScoredSpan, Span
 
+Scope = Literal["submit", "read", "admin"]
+"""What an API key may do: send posts, read results, operate the system."""
+
 Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
 
@@ -413,6 +416,28 @@ class Store(Protocol):
 
     def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
         """Write entities and feed rows and finish documents; how many had not been complete before."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """What is known of a key of the gateway; `posts_per_minute` None means no quota."""
+
+    key_id: int
+    name: str
+    scopes: frozenset[Scope]
+    posts_per_minute: int | None
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+class Keys(Protocol):
+    """The gateway's view of its API keys."""
+
+    def find(self, key: str) -> ApiKey | None:
+        """The key, unless it is not known or was revoked."""
+
+    def charge(self, key_id: int, *, posts: int) -> float:
+        """Take posts from the key's quota: 0.0 if they may come now, else seconds to wait (nothing taken)."""
 
 
 class Outbox(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from broker.settings import Settings
+from workers.gateway.access import Access
 from workers.gateway.body import Bodies
 from workers.gateway.documents import document_routes
 from workers.gateway.metrics import GatewayMetrics
@@ -12,7 +13,7 @@ from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
 from workers.gateway.submission import Submission, submission_routes
 from workers.handlers.posts import Limits
-from workers.ports import Clock, Queues, Reader, Store
+from workers.ports import Clock, Keys, Queues, Reader, Store
 
 
 def create_app(
@@ -22,9 +23,13 @@ def create_app(
     settings: Settings,
     limits: Limits,
     queues: Queues | None,
+    keys: Keys | None,
     clock: Clock,
 ) -> FastAPI:
-    """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay."""
+    """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay.
+
+    Without `keys` it answers to this machine alone.
+    """
     app = FastAPI(
         title="LinkNER gateway",
         version="1",
@@ -39,8 +44,10 @@ def create_app(
         limits=limits,
         high_water=settings.high_water,
     )
-    app.include_router(submission_routes(submission, Bodies(max_bytes=settings.max_body_bytes), metrics))
-    app.include_router(document_routes(reader))
-    app.include_router(operation_routes(reader, queues, metrics))
+    access = Access(keys, clock)
+    bodies = Bodies(max_bytes=settings.max_body_bytes)
+    app.include_router(submission_routes(submission, bodies, metrics, access))
+    app.include_router(document_routes(reader, access))
+    app.include_router(operation_routes(reader, queues, metrics, access))
     answer_errors(app)
     return app

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 
+from workers.gateway.access import REFUSALS, Access
 from workers.gateway.problems import ErrorBody, Problem, Refusal
 from workers.gateway.wire import Document, FeedEntry, FeedPage
 from workers.ports import DocumentView, Reader
@@ -17,10 +18,12 @@ Id = Annotated[int, Path(ge=1, le=MAX_ID)]
 Name = Annotated[str, Query(min_length=1, max_length=256, pattern=r"^[^\x00]+$")]
 
 
-def document_routes(reader: Reader) -> APIRouter:
+def document_routes(reader: Reader, access: Access) -> APIRouter:
     """The routes that read."""
     router = APIRouter(
+        dependencies=[Depends(access.needs("read"))],
         responses={
+            **REFUSALS,
             422: {"model": ErrorBody, "description": "A parameter cannot be used"},
             503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
         }

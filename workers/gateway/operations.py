@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from linkner.errors import UnavailableError
+from workers.gateway.access import REFUSALS, Access
 from workers.gateway.metrics import GatewayMetrics, queue_depths
 from workers.gateway.problems import ErrorBody
 from workers.gateway.wire import Readiness, Status
 from workers.ports import Queues, Reader
 
 
-def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetrics) -> APIRouter:
-    """The routes that look at the gateway itself."""
+def operation_routes(
+    reader: Reader, queues: Queues | None, metrics: GatewayMetrics, access: Access
+) -> APIRouter:
+    """The routes that look at the gateway itself. Health checks need no key, and say little."""
     router = APIRouter()
+    operator = Depends(access.needs("admin"))
 
     @router.get("/healthz", summary="Whether the process is alive")
     async def healthz() -> dict[str, str]:
@@ -37,13 +41,23 @@ def operation_routes(reader: Reader, queues: Queues | None, metrics: GatewayMetr
     @router.get(
         "/v1/status",
         summary="Counts of documents, questions, decisions and messages",
-        responses={503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"}},
+        dependencies=[operator],
+        responses={
+            **REFUSALS,
+            503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
+        },
     )
     def status() -> Status:
         broker, depths = _broker_state(queues)
         return Status.of(reader.counts(), queues=depths, broker=broker)
 
-    @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+    @router.get(
+        "/metrics",
+        summary="Metrics for Prometheus",
+        dependencies=[operator],
+        responses=dict(REFUSALS),
+        response_class=PlainTextResponse,
+    )
     def metrics_text() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
 

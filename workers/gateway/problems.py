@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from fastapi import FastAPI, Request
@@ -40,9 +41,16 @@ class ErrorBody:
 class Refusal(HTTPException):
     """Ends a request with this status and problem; `retry_after_s` where it may be sent again later."""
 
-    def __init__(self, status: int, problem: Problem, *, retry_after_s: int | None = None) -> None:
-        headers = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
-        super().__init__(status_code=status, detail=problem.problem, headers=headers)
+    def __init__(
+        self,
+        status: int,
+        problem: Problem,
+        *,
+        retry_after_s: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        later = {} if retry_after_s is None else {"Retry-After": str(retry_after_s)}
+        super().__init__(status_code=status, detail=problem.problem, headers={**later, **(headers or {})})
         self.problem = problem
 
 

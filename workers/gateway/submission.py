@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from linkner.errors import InputError
+from workers.gateway.access import REFUSALS, Access
 from workers.gateway.body import Bodies
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import RETRY_AFTER_S, ErrorBody, Problem, Refusal
 from workers.handlers.posts import FORMATS, MAX_DEADLINE_S, Limits, PostError, body_format, parse_posts
-from workers.ports import Accepted, Lane, NewDocument, Reader, Store
+from workers.ports import Accepted, ApiKey, Lane, NewDocument, Reader, Store
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
@@ -69,9 +70,13 @@ class Submission:
                 retry_after_s=RETRY_AFTER_S,
             )
 
-    def submit(self, body: bytes, content_type: str) -> SubmitResult:
-        """One result for each post; good ones are committed when this returns."""
+    def submit(self, body: bytes, content_type: str, *, charge: Callable[[int], None]) -> SubmitResult:
+        """One result for each post; good ones are committed when this returns.
+
+        `charge` is told first how many posts there are, and refuses what is over the quota.
+        """
         posts = parse_posts(body, content_type, self.limits)
+        charge(len(posts))
         documents = [post for post in posts if isinstance(post, NewDocument)]
         accepted = iter(self.store.accept(documents) if documents else [])
         items = [_item(index, post, accepted) for index, post in enumerate(posts)]
@@ -85,9 +90,12 @@ class Submission:
         )
 
 
-def submission_routes(submission: Submission, bodies: Bodies, metrics: GatewayMetrics) -> APIRouter:
+def submission_routes(
+    submission: Submission, bodies: Bodies, metrics: GatewayMetrics, access: Access
+) -> APIRouter:
     """The route that takes posts."""
     router = APIRouter()
+    producer = access.needs("submit")
 
     @router.post(
         "/v1/documents",
@@ -97,6 +105,7 @@ def submission_routes(submission: Submission, bodies: Bodies, metrics: GatewayMe
         " is committed. Sending a post again is safe: source and external_id name it.",
         openapi_extra={"requestBody": _request_body(submission.limits)},
         responses={
+            **REFUSALS,
             400: {
                 "model": SubmitResult | ErrorBody,
                 "description": "All posts rejected, or no posts read",
@@ -104,11 +113,13 @@ def submission_routes(submission: Submission, bodies: Bodies, metrics: GatewayMe
             408: {"model": ErrorBody, "description": "The body came too slowly"},
             413: {"model": ErrorBody, "description": "The body is too large"},
             415: {"model": ErrorBody, "description": "Neither JSON nor lines of JSON, or compressed"},
-            429: {"model": ErrorBody, "description": "Too much waits; see Retry-After"},
+            429: {"model": ErrorBody, "description": "Too much waits, or the quota is used up; see Retry-After"},
             503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
         },
     )
-    async def submit(request: Request, response: Response) -> SubmitResult:
+    async def submit(
+        request: Request, response: Response, key: Annotated[ApiKey | None, Depends(producer)]
+    ) -> SubmitResult:
         content_type = request.headers.get("content-type", "")
         try:
             body_format(content_type)
@@ -116,7 +127,12 @@ def submission_routes(submission: Submission, bodies: Bodies, metrics: GatewayMe
             raise Refusal(415, Problem.of(error)) from None
         with bodies.held():
             await run_in_threadpool(submission.check_room)
-            result = await run_in_threadpool(submission.submit, await bodies.read(request), content_type)
+            result = await run_in_threadpool(
+                submission.submit,
+                await bodies.read(request),
+                content_type,
+                charge=lambda posts: access.charge(key, posts=posts),
+            )
         for item in result.items:
             metrics.count_post(item.status)
         if result.rejected == len(result.items):

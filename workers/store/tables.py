@@ -323,3 +323,23 @@ class ParkedMessageRow(Table, table=True):
     error: str = _text()
     times: int = Field(default=1, sa_column_kwargs={"server_default": sql("1")})
     parked_at: datetime = _time()
+
+
+class ApiKeyRow(Table, table=True):
+    """A key of the gateway, by its digest; see `workers.store.keys`."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        UniqueConstraint("digest"),
+        CheckConstraint("posts_per_minute > 0", name="posts_per_minute"),
+    )
+
+    id: int = _id()
+    name: str = _text()
+    digest: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    scopes: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    posts_per_minute: int | None
+    paid_until: datetime = _time()
+    created_at: datetime = _time()
+    revoked_at: datetime | None = _time(nullable=True)

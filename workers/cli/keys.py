@@ -1,0 +1,93 @@
+"""`linkner keys`: who may use the gateway."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from linkner.errors import InputError
+
+if TYPE_CHECKING:
+    from workers.store.keys import PostgresKeys
+
+_NAME = re.compile(r"[\w.@-]{1,100}")
+_SCOPES = ("submit", "read", "admin")
+
+Name = Annotated[str, typer.Argument(help="A name for whoever uses it, such as crawler-1.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    keys = typer.Typer(
+        help="API keys of the gateway. Reads LINKNER_POSTGRES_URL, else the running `linkner up`.",
+        no_args_is_help=True,
+    )
+    keys.command()(create)
+    keys.command("list")(list_keys)
+    keys.command()(revoke)
+    app.add_typer(keys, name="keys")
+
+
+def create(
+    name: Name,
+    scope: Annotated[
+        list[str], typer.Option(help="submit (send posts), read (results) or admin (operate); may be repeated.")
+    ],
+    posts_per_minute: Annotated[
+        int | None, typer.Option(min=1, help="Most posts a minute; none for no limit.")
+    ] = None,
+) -> None:
+    """Make a key and print it, this once: only its digest is kept.
+
+    Send it as `Authorization: Bearer KEY`; `linkner submit` and the like read LINKNER_API_KEY.
+
+    Example: linkner keys create crawler-1 --scope submit --posts-per-minute 6000
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError("the name cannot be used", expected="letters, digits, and . _ @ -", got=ascii(name))
+    unknown = [given for given in scope if given not in _SCOPES]
+    if unknown:
+        raise InputError("unknown scope", expected=" or ".join(_SCOPES), got=", ".join(unknown))
+    typer.echo(_keys().create(name, scopes=set(scope), posts_per_minute=posts_per_minute))  # type: ignore[arg-type]
+
+
+def list_keys(json_only: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+    """List the keys by name; the keys themselves are nowhere kept.
+
+    Example: linkner keys list
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "scopes", "posts a minute", "created", "revoked")
+    for key in _keys().listed():
+        revoked = key.revoked_at.isoformat(timespec="seconds") if key.revoked_at else ""
+        created = key.created_at.isoformat(timespec="seconds")
+        scopes = sorted(key.scopes)
+        if json_only:
+            row = {"name": key.name, "scopes": scopes, "posts_per_minute": key.posts_per_minute}
+            typer.echo(json.dumps({**row, "created_at": created, "revoked_at": revoked or None}))
+        table.add_row(key.name, " ".join(scopes), str(key.posts_per_minute or ""), created, revoked)
+    if not json_only:
+        Console().print(table)
+
+
+def revoke(name: Name) -> None:
+    """Take a key's rights away. Gateways may still accept it for five seconds.
+
+    Example: linkner keys revoke crawler-1
+    """
+    if not _keys().revoke(name):
+        raise InputError("there is no such key", got=ascii(name), hint="`linkner keys list` names them")
+    typer.echo(f"{name} is revoked")
+
+
+def _keys() -> PostgresKeys:
+    from workers.cli.state import postgres_url
+    from workers.store.database import connect
+    from workers.store.keys import PostgresKeys
+
+    return PostgresKeys(connect(postgres_url(), pool_size=1))
