@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from broker.loopback import is_loopback
 from linkner.classification import FormName
 from linkner.errors import ConfigurationError
 
@@ -17,9 +18,13 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LINKNER_", extra="ignore", frozen=True)
 
     # Servers
-    postgres_url: str = Field("", description="PostgreSQL, as postgresql://user:password@host:port/name")
-    redis_url: str = Field("", description="Redis for the limiter, as redis://… or redis+socket://…")
-    broker_url: str = Field("", description="Celery's broker; the Redis URL where empty")
+    postgres_url: str = Field(
+        "", repr=False, description="PostgreSQL, as postgresql://user:password@host:port/name"
+    )
+    redis_url: str = Field(
+        "", repr=False, description="Redis for the limiter, as redis://… or redis+socket://…"
+    )
+    broker_url: str = Field("", repr=False, description="Celery's broker; the Redis URL where empty")
     recogniser_url: str = Field("http://127.0.0.1:8000", description="Base URL of the recognition service")
     key_prefix: str = Field("linkner:", description="Prefix of every key and queue in Redis")
 
@@ -78,9 +83,17 @@ class Settings(BaseSettings):
     # Operation
     heartbeat_file: str = Field("", description="File that a worker or relay touches while it is alive")
 
+    # Clients of the gateway
+    api_key: SecretStr = Field(SecretStr(""), description="Key that `linkner submit` and the like send")
+
     # Gateway
     gateway_host: str = Field("127.0.0.1")
     gateway_port: int = Field(8080, ge=0, le=65535)
+    gateway_keys: Literal["auto", "required", "off"] = Field(
+        "auto", description="Whether requests need an API key; auto: unless only this machine can reach it"
+    )
+    gateway_tls_cert: str = Field("", description="Certificate chain (PEM) to serve HTTPS with")
+    gateway_tls_key: str = Field("", description="The certificate's private key (PEM)")
     max_text_chars: int = Field(20_000, gt=0, description="Longest accepted text, in code points")
     max_items: int = Field(1_000, gt=0, description="Most documents in one request")
     max_body_bytes: int = Field(8_000_000, gt=0, description="Largest accepted request body")
@@ -97,6 +110,13 @@ class Settings(BaseSettings):
     def has_llm(self) -> bool:
         """Whether an LLM endpoint is configured."""
         return bool(self.llm_base_url)
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether the gateway's requests need an API key."""
+        if self.gateway_keys == "auto":
+            return not is_loopback(self.gateway_host)
+        return self.gateway_keys == "required"
 
     @property
     def lease_s(self) -> float:

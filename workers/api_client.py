@@ -39,8 +39,9 @@ class Submitted:
 class GatewayClient:
     """A client of one gateway. A busy gateway is asked again when it said, for up to `patience_s`."""
 
-    def __init__(self, url: str, *, patience_s: float = 120.0) -> None:
-        self._http = httpx.Client(base_url=url, timeout=60.0, trust_env=False)
+    def __init__(self, url: str, *, api_key: str = "", patience_s: float = 120.0) -> None:
+        headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=60.0, trust_env=False)
         self._patience_s = patience_s
 
     def submit(self, lines: Iterable[bytes], *, told: Callable[[int], None] = lambda _: None) -> Submitted:

@@ -107,7 +107,13 @@ def _serving(
 ) -> AbstractContextManager[httpx.Client]:
     return serving(
         create_app(
-            store=store, reader=reader, settings=SETTINGS, limits=LIMITS, queues=queues, clock=FakeClock()
+            store=store,
+            reader=reader,
+            settings=SETTINGS,
+            limits=LIMITS,
+            queues=queues,
+            keys=None,
+            clock=FakeClock(),
         )
     )
 
@@ -200,7 +206,7 @@ def test_413_comes_while_a_body_of_unknown_length_still_streams(world: World) ->
     url = world.client.base_url
     with socket.create_connection((url.host, url.port), timeout=20) as connection:
         connection.sendall(
-            b"POST /v1/documents HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n"
+            b"POST /v1/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
             b"transfer-encoding: chunked\r\n\r\n7d1\r\n" + b"x" * 2_001 + b"\r\n"
         )
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -334,7 +340,7 @@ def test_a_defect_is_a_500_that_tells_nothing() -> None:
 
     store = Defective(FakeClock())
     app = create_app(
-        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, clock=FakeClock()
+        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, keys=None, clock=FakeClock()
     )
     with serving(app) as client:
         client.event_hooks = {"response": []}
@@ -348,7 +354,7 @@ def test_a_defect_is_a_500_that_tells_nothing() -> None:
 def test_an_address_in_use_is_a_configuration_error() -> None:
     store = FakeStore(FakeClock())
     app = create_app(
-        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, clock=FakeClock()
+        store=store, reader=store, settings=SETTINGS, limits=LIMITS, queues=None, keys=None, clock=FakeClock()
     )
     told: Callable[[str], None] = pytest.fail
     with (

@@ -12,6 +12,7 @@ from workers.cli.cost import register as add_cost
 from workers.cli.dead import register as add_dead
 from workers.cli.demo import register as add_demo
 from workers.cli.documents import register as add_documents
+from workers.cli.keys import register as add_keys
 from workers.cli.model import register as add_model
 from workers.cli.roles import register as add_roles
 from workers.cli.simulate import register as add_simulate
@@ -33,6 +34,7 @@ for add_commands in (
     add_model,
     add_typos,
     add_dead,
+    add_keys,
     add_cache,
     add_cost,
     add_simulate,

@@ -80,7 +80,7 @@ def _own_stack(settings: Settings, *, replayed: bool) -> Settings:
 
     Replayed answers cost nothing, so the limit on LLM calls is raised for them unless it was chosen.
     """
-    update: dict[str, object] = {"postgres_url": "", "redis_url": "", "broker_url": ""}
+    update: dict[str, object] = {"postgres_url": "", "redis_url": "", "broker_url": "", "gateway_keys": "off"}
     if replayed and "llm_requests_per_minute" not in settings.model_fields_set:
         update["llm_requests_per_minute"] = _REPLAYS_PER_MINUTE
     return settings.model_copy(update=update)

@@ -156,7 +156,9 @@ def _status_table(found: dict[str, Any]) -> Table:
 
 
 def _client(url: str) -> GatewayClient:
+    from broker.settings import load_settings
     from workers.api_client import GatewayClient
     from workers.cli.state import gateway_url
 
-    return GatewayClient(gateway_url(url), patience_s=30.0)
+    api_key = load_settings().api_key.get_secret_value()
+    return GatewayClient(gateway_url(url), api_key=api_key, patience_s=30.0)

@@ -34,7 +34,8 @@ def register(app: typer.Typer) -> None:
 def create(
     name: Name,
     scope: Annotated[
-        list[str], typer.Option(help="submit (send posts), read (results) or admin (operate); may be repeated.")
+        list[str],
+        typer.Option(help="submit (send posts), read (results) or admin (operate); may be repeated."),
     ],
     posts_per_minute: Annotated[
         int | None, typer.Option(min=1, help="Most posts a minute; none for no limit.")

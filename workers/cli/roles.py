@@ -26,19 +26,24 @@ def gateway(
 ) -> None:
     """Run the HTTP front door.
 
+    Where others than this machine can reach it, requests need an API key (`linkner keys create`), and
+    LINKNER_GATEWAY_TLS_CERT and LINKNER_GATEWAY_TLS_KEY, or a proxy before it, keep the key secret.
+
     Example: LINKNER_POSTGRES_URL=postgresql://… LINKNER_REDIS_URL=redis://… linkner gateway --port 8080
     """
     from broker.settings import load_settings
     from workers.bootstrap import gateway_app
-    from workers.gateway.server import run
+    from workers.gateway.server import run, tls_context
 
     _log(log_level)
     settings = load_settings()
+    settings = settings.model_copy(update={"gateway_host": host or settings.gateway_host})
     run(
         gateway_app(settings),
-        host=host or settings.gateway_host,
+        host=settings.gateway_host,
         port=settings.gateway_port if port < 0 else port,
         ready=lambda url: typer.echo(f"listening on {url}"),
+        tls=tls_context(settings.gateway_tls_cert, settings.gateway_tls_key),
     )
 
 

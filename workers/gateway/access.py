@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from ipaddress import ip_address
 from threading import Lock
 from typing import Annotated, Any
 
 from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from broker.loopback import is_loopback
 from workers.gateway.problems import ErrorBody, Problem, Refusal
 from workers.ports import ApiKey, Clock, Keys, Scope
 
@@ -90,14 +90,6 @@ class Access:
             self._known.move_to_end(given)
             if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost" or host.lower().endswith(".localhost")
 
 
 def _refuse_other_names(request: Request) -> None:

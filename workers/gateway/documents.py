@@ -26,7 +26,7 @@ def document_routes(reader: Reader, access: Access) -> APIRouter:
             **REFUSALS,
             422: {"model": ErrorBody, "description": "A parameter cannot be used"},
             503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
-        }
+        },
     )
     not_found: dict[int | str, dict[str, Any]] = {
         404: {"model": ErrorBody, "description": "There is no such document"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from linkner.errors import UnavailableError
@@ -55,8 +54,8 @@ def operation_routes(
         "/metrics",
         summary="Metrics for Prometheus",
         dependencies=[operator],
-        responses=dict(REFUSALS),
-        response_class=PlainTextResponse,
+        responses={**REFUSALS, 200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+        response_class=Response,
     )
     def metrics_text() -> Response:
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)

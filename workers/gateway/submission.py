@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -95,7 +95,7 @@ def submission_routes(
 ) -> APIRouter:
     """The route that takes posts."""
     router = APIRouter()
-    producer = access.needs("submit")
+    producer = Depends(access.needs("submit"))
 
     @router.post(
         "/v1/documents",
@@ -113,13 +113,14 @@ def submission_routes(
             408: {"model": ErrorBody, "description": "The body came too slowly"},
             413: {"model": ErrorBody, "description": "The body is too large"},
             415: {"model": ErrorBody, "description": "Neither JSON nor lines of JSON, or compressed"},
-            429: {"model": ErrorBody, "description": "Too much waits, or the quota is used up; see Retry-After"},
+            429: {
+                "model": ErrorBody,
+                "description": "Too much waits, or the quota is used up; see Retry-After",
+            },
             503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
         },
     )
-    async def submit(
-        request: Request, response: Response, key: Annotated[ApiKey | None, Depends(producer)]
-    ) -> SubmitResult:
+    async def submit(request: Request, response: Response, key: ApiKey | None = producer) -> SubmitResult:
         content_type = request.headers.get("content-type", "")
         try:
             body_format(content_type)

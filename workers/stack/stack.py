@@ -126,6 +126,7 @@ def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
         "LINKNER_RECOGNISER_URL": f"http://127.0.0.1:{_free_port()}",
         "LINKNER_GATEWAY_HOST": "127.0.0.1",
         "LINKNER_GATEWAY_PORT": str(shape.gateway_port or _free_port()),
+        "LINKNER_GATEWAY_KEYS": settings.gateway_keys,
         "LINKNER_LLM_BASE_URL": llm,
         "LINKNER_LLM_REQUESTS_PER_MINUTE": str(settings.llm_requests_per_minute),
     }

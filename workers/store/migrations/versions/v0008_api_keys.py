@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from workers.store.migrations.online import alter
 
-revision = "0007"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 
 
 def upgrade() -> None:
