@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from linkner.classification import NON_ENTITY, Question
@@ -27,8 +27,15 @@ def answer_to(
     schema = question.prompt.schema
     if schema is None:
         return said[0]
+    if MORE not in schema["properties"]:
+        return packed_reply(said)
+    added = (one for one in entities if one.span not in question.candidates)
+    return packed_reply(said, added=[(one.span.of(question.text), one.label) for one in added])
+
+
+def packed_reply(said: Sequence[str], *, added: Sequence[tuple[str, str]] | None = None) -> str:
+    """The JSON object of what is said of each candidate, and of what is added, as (surface, label)."""
     reply: dict[str, Any] = {str(number): label for number, label in enumerate(said, start=1)}
-    if MORE in schema["properties"]:
-        added = (one for one in entities if one.span not in question.candidates)
-        reply[MORE] = [{"text": one.span.of(question.text), "type": one.label} for one in added]
+    if added is not None:
+        reply[MORE] = [{"text": surface, "type": label} for surface, label in added]
     return json.dumps(reply, ensure_ascii=False)

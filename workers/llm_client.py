@@ -22,6 +22,7 @@ from linkner.classification import Prompt
 from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
 from workers.ports import Reply
 from workers.retry_after import retry_after_s
+from workers.structured_outputs import StructuredOutputs
 
 REPLAY_FINGERPRINT = "linkner-replay"
 """`system_fingerprint` of an endpoint that replays recorded replies (see `linkner simulate-llm`)."""
@@ -61,6 +62,7 @@ class OpenAiLlm:
                 event_hooks={"response": [_bound]},
             ),
         )
+        self._structured = StructuredOutputs()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llm-calls", daemon=True)
         self._thread.start()
@@ -69,7 +71,8 @@ class OpenAiLlm:
         """One call within the hard deadline.
 
         Raises:
-            UnavailableError: no usable reply in time; `retry_after_s` where the endpoint said when.
+            UnavailableError: no usable reply in time; `retry_after_s` where the endpoint said when, and 0
+                where it has to be asked without structured outputs.
             RejectedError: the endpoint refused this request for good (a 4xx).
         """
         call = asyncio.run_coroutine_threadsafe(self._call(prompt), self._loop)
@@ -97,6 +100,7 @@ class OpenAiLlm:
         while Ollama ignores `max_completion_tokens` and would write without bound. (OpenAI's reasoning models
         take only the new name, but refuse a temperature of 0 as well.)
         """
+        response_format = self._structured.format(prompt)
         try:
             response = await self._client.chat.completions.with_raw_response.create(
                 model=self._model,
@@ -106,9 +110,12 @@ class OpenAiLlm:
                 ],
                 max_tokens=prompt.max_tokens,
                 temperature=0,
+                response_format=response_format,
             )
         except openai.OpenAIError as error:
-            raise _ours(error) from None  # from None: the cause holds the request
+            # from None: the cause holds the request
+            raise self._structured.failed(prompt, response_format, _ours(error)) from None
+        self._structured.answered(prompt, response_format)
         return read_reply(response.content)
 
 

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from linkner.classification import NON_ENTITY, Prompt, ask_about
+from linkner.classification import NON_ENTITY, Form, FormName, Prompt, ask_about, ask_at_once
 from linkner.errors import RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
@@ -251,3 +251,31 @@ def test_errors_that_pass_are_unavailable_with_their_retry_after(status: str) ->
     ):
         llm.ask(prompt(0, 11))
     assert caught.value.retry_after_s == 3.0
+
+
+def _packed(form: FormName) -> Prompt:
+    places = [Span(0, 11), Span(12, 17)]
+    return ask_at_once(POST, places, form=Form(name=form), label_set=label_set("wnut17")).prompt
+
+
+@pytest.mark.parametrize(
+    ("form", "reply"),
+    [
+        ("packed", '{"1": "person", "2": "Non-entity"}'),
+        ("propose", '{"1": "person", "2": "Non-entity", "more": [{"text": "Lagos", "type": "location"}]}'),
+    ],
+)
+def test_a_packed_question_is_answered_with_structured_outputs(form: FormName, reply: str) -> None:
+    with replaying(Behaviour()) as url, client(url) as llm:
+        assert llm.ask(_packed(form)).text == reply
+
+
+def test_an_endpoint_without_structured_outputs_is_asked_for_text_from_then_on() -> None:
+    with replaying(Behaviour(refuse_schemas=True)) as url, client(url) as llm:
+        with pytest.raises(UnavailableError, match="refused a request with a JSON schema") as caught:
+            llm.ask(_packed("packed"))
+        assert caught.value.retry_after_s == 0.0
+        for _ in range(3):
+            assert llm.ask(_packed("packed")).text == '{"1": "person", "2": "Non-entity"}'
+        ledger = json.loads(urlopen(url.removesuffix("/v1") + "/ledger").read())
+    assert (ledger["calls"], ledger["refused"]) == (4, 1)

@@ -46,6 +46,10 @@ def simulate_llm(
     batch_expire_rate: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share of a batch's requests that are not done in time.")
     ] = 0.0,
+    refuse_schemas: Annotated[
+        bool,
+        typer.Option("--refuse-schemas", help="Refuse requests for structured outputs, as some servers do."),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of latencies and faults.")] = 0,
 ) -> None:
     """Serve recorded LLM replies on an OpenAI-compatible endpoint; a post without one is refused.
@@ -75,6 +79,7 @@ def simulate_llm(
         drip_s=drip_s,
         batch_s=batch_s,
         batch_expire_rate=batch_expire_rate,
+        refuse_schemas=refuse_schemas,
         seed=seed,
     )
     recorded = RecordedReplies.load(posts=posts, replies=replies)

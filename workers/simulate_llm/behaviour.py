@@ -23,7 +23,7 @@ class Behaviour:
 
     Latency is log-normal with the given median and 99th percentile (s). A dripping reply comes byte by
     byte, spread evenly over `drip_s`. A batch ends after `batch_s`; of its requests a share of
-    `batch_expire_rate` is then not done.
+    `batch_expire_rate` is then not done. `refuse_schemas` refuses requests for structured outputs.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -39,6 +39,7 @@ class Behaviour:
     drip_s: float = 120.0
     batch_s: float = 0.0
     batch_expire_rate: float = 0.0
+    refuse_schemas: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:

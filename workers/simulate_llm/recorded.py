@@ -1,22 +1,28 @@
-"""Recorded replies: which entities an LLM named in each post, and the answer to a question about one span."""
+"""Recorded replies: which entities an LLM named in each post, and the answers to questions about it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, Field, ValidationError
 
 from linkner.classification import NON_ENTITY
+from linkner.classification.packed import MORE
 from linkner.errors import FileFormatError, InputError
+from linkner.replaying import packed_reply
 from linkner.replies import label_at, read_lines, read_post_replies
-from linkner.spans import OUTSIDE, LabelledSpan
+from linkner.spans import OUTSIDE, LabelledSpan, Span
 from linkner.text import occurrences
 
 _CONTEXT = "<Context>: "
 _SURFACE = "Select the entity type of "
+_NUMBERED = re.compile(r"<\d+>: ")
+_WHICH = re.compile(r" \((\d+) of \d+\)")
+_MORE = f"<{MORE}>: "
 _DECODER = json.JSONDecoder()
 
 
@@ -34,9 +40,49 @@ class Question:
         Raises:
             InputError: the message is no such question.
         """
-        text, rest = _json_string(message, after=_CONTEXT)
-        surface, _ = _json_string(rest, after=_SURFACE)
+        text, lines = _context(message)
+        surface, _ = _json_string("\n".join(lines), after=_SURFACE)
         return cls(text=text, surface=surface)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedQuestion:
+    """What a packed question asks: each candidate's type, and the other names where it `proposes`."""
+
+    text: str
+    candidates: tuple[Span, ...]
+    proposes: bool
+
+    @classmethod
+    def read(cls, message: str) -> PackedQuestion | None:
+        """The question in a user message; None where it numbers no candidate.
+
+        Raises:
+            InputError: a candidate cannot be read, or is not in the text.
+        """
+        text, lines = _context(message)
+        candidates = tuple(_candidate(text, line) for line in lines if _NUMBERED.match(line))
+        return cls(text, candidates, any(line.startswith(_MORE) for line in lines)) if candidates else None
+
+
+def _candidate(text: str, line: str) -> Span:
+    surface, rest = _json_string(line, after=": ")
+    which = _WHICH.fullmatch(rest)
+    places = list(occurrences(text, surface))
+    number = int(which[1]) if which else 1
+    if not 0 < number <= len(places):
+        raise InputError("a candidate is not in the post", expected="its surface, and which one it is")
+    return places[number - 1]
+
+
+def _context(message: str) -> tuple[str, Sequence[str]]:
+    """The post that is asked about and the lines after it; examples before it are passed over."""
+    lines = message.split("\n")
+    starts = [number for number, line in enumerate(lines) if line.startswith(_CONTEXT)]
+    if not starts:
+        raise InputError("not a question about a post", expected=f"a line that starts with {_CONTEXT!r}")
+    text, _ = _json_string(lines[starts[-1]], after=_CONTEXT)
+    return text, lines[starts[-1] + 1 :]
 
 
 class Post(BaseModel):
@@ -63,6 +109,24 @@ class RecordedReplies:
         texts = {post.id: post.text for post in _posts(posts)}
         recorded = read_post_replies(replies, texts)
         return cls({texts[key]: reply.entities for key, reply in recorded.items()})
+
+    def reply(self, message: str) -> str | None:
+        """The reply to a user message of any form of question; None where none to its post was recorded.
+
+        Raises:
+            InputError: the message is no question.
+        """
+        packed = PackedQuestion.read(message)
+        if packed is None:
+            return self.answer(Question.read(message))
+        recorded = self.entities.get(packed.text)
+        if recorded is None:
+            return None
+        labels = [label_at((span,), recorded) for span in packed.candidates]
+        said = [NON_ENTITY if label == OUTSIDE else label for label in labels]
+        others = [one for one in recorded if one.span not in packed.candidates]
+        added = [(one.span.of(packed.text), one.label) for one in others]
+        return packed_reply(said, added=added if packed.proposes else None)
 
     def answer(self, question: Question) -> str | None:
         """The recorded type of the span asked about, or None where no reply to its post was recorded.

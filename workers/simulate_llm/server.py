@@ -22,7 +22,7 @@ from linkner.errors import ConfigurationError, InputError
 from linkner.pricing import tokens_of
 from workers.simulate_llm.batches import Answered, Batches
 from workers.simulate_llm.behaviour import Admission, Behaviour
-from workers.simulate_llm.recorded import Question, RecordedReplies
+from workers.simulate_llm.recorded import RecordedReplies
 
 FINGERPRINT = "linkner-replay"
 """`system_fingerprint` of every completion; what a client knows a replay by."""
@@ -40,6 +40,7 @@ class Call:
     prompt_chars: int
     question: str
     max_tokens: int
+    has_schema: bool
 
     @classmethod
     def read(cls, body: bytes) -> Call:
@@ -52,6 +53,7 @@ class Call:
                 prompt_chars=len("".join(message["content"] for message in messages)),
                 question=[message["content"] for message in messages if message["role"] == "user"][-1],
                 max_tokens=int(value.get("max_completion_tokens") or value.get("max_tokens") or 0),
+                has_schema=value.get("response_format") is not None,
             )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(
@@ -102,7 +104,7 @@ class ReplayServer:
         return _json(asdict(self._ledger))
 
     async def completions(self, request: Request) -> Response:
-        """The recorded answer to a per-span question, or whatever fault was drawn for the call."""
+        """The recorded answer to a question, or whatever fault was drawn for the call."""
         try:
             call = Call.read(await _body(request))
         except InputError as error:
@@ -114,7 +116,8 @@ class ReplayServer:
                 429, "rate_limit_exceeded", "beyond the limit", {"retry-after": str(math.ceil(wait))}
             )
         try:
-            answer = self._replies.answer(Question.read(call.question))
+            self._check(call)
+            answer = self._replies.reply(call.question)
         except InputError as error:
             return self._refuse(error)
         if answer is None:
@@ -147,7 +150,8 @@ class ReplayServer:
         """The recorded answer to a request of a batch, which knows no limits and no faults of calls."""
         try:
             call = Call.read(body)
-            answer = self._replies.answer(Question.read(call.question))
+            self._check(call)
+            answer = self._replies.reply(call.question)
         except InputError as error:
             return 400, _error_json("invalid_request_error", str(error))
         if answer is None:
@@ -155,6 +159,10 @@ class ReplayServer:
             return 400, _error_json("no_recorded_reply", "no reply to this post was recorded")
         self._ledger.batched += 1
         return 200, _completion(call.model, answer, prompt_tokens=tokens_of(call.prompt_chars))
+
+    def _check(self, call: Call) -> None:
+        if call.has_schema and self._behaviour.refuse_schemas:
+            raise InputError("response_format is not known here", expected="a request without it")
 
     def _refuse(self, error: InputError) -> Response:
         self._ledger.refused += 1

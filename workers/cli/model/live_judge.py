@@ -62,7 +62,7 @@ class LiveJudge:
         return verdicts
 
     def _verdicts(self, asked: Sequence[Asked]) -> Iterator[Verdict]:
-        yield from (self._verdict(one, self.llm.ask) for one in asked[:1])
+        yield from (self._verdict(one, self._ask_at_once) for one in asked[:1])
         with ThreadPoolExecutor(self.connections) as pool:  # where one fails, those not begun are cancelled
             yield from pool.map(lambda one: self._verdict(one, self._ask_patiently), asked[1:])
 
@@ -79,6 +79,15 @@ class LiveJudge:
                 yield reply.text, Spent(1, int(reply.replayed), *tokens)
 
         return verdict_on(asked, form=self.form, label_set=self.label_set, replies=replies)
+
+    def _ask_at_once(self, prompt: Prompt) -> Reply:
+        """The reply; asked for once more where the endpoint turns out to take no JSON schema."""
+        try:
+            return self.llm.ask(prompt)
+        except UnavailableError as error:
+            if error.retry_after_s != 0:
+                raise
+        return self.llm.ask(prompt)
 
     def _ask_patiently(self, prompt: Prompt, attempts: int = ATTEMPTS) -> Reply | None:
         """The reply; None where the endpoint refuses this question for good."""

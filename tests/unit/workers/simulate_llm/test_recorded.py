@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkner.classification import NON_ENTITY, ask_about
+from linkner.classification import FORMS, NON_ENTITY, Example, Form, FormName, ask_about, ask_at_once
+from linkner.classification.packed import ask_packed
 from linkner.errors import FileFormatError, InputError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from linkner.text import occurrences
-from workers.simulate_llm.recorded import Question, RecordedReplies
+from workers.simulate_llm.recorded import PackedQuestion, Question, RecordedReplies
 
 POST = "Mira Okafor sings in Lagos. Lagos loves the New Lagos Singers"
 REPLIES = RecordedReplies(
@@ -70,6 +71,67 @@ def test_the_best_overlap_wins_over_an_earlier_one() -> None:
 
 def test_a_post_without_a_reply_has_no_answer() -> None:
     assert REPLIES.answer(Question(text=POST + " ", surface="Lagos")) is None
+
+
+def _asked(name: FormName, *places: Span, text: str = POST, form: Form | None = None) -> str:
+    return ask_at_once(text, places, form=form or Form(name=name), label_set=WNUT).prompt.user
+
+
+def test_a_packed_question_is_answered_for_each_candidate_at_its_place() -> None:
+    reply = REPLIES.reply(_asked("packed", Span(21, 26), Span(0, 11), Span(48, 53)))
+    assert reply == '{"1": "person", "2": "location", "3": "Non-entity"}'  # the last is part of a group
+
+
+def test_what_no_candidate_covers_is_proposed_where_it_is_asked_for() -> None:
+    reply = REPLIES.reply(_asked("propose", Span(0, 11)))
+    assert reply is not None
+    assert json.loads(reply) == {
+        "1": "person",
+        "more": [
+            {"text": "Lagos", "type": "location"},
+            {"text": "New Lagos Singers", "type": "group"},
+        ],
+    }
+
+
+def test_any_form_of_a_post_without_a_reply_has_no_answer() -> None:
+    for name in FORMS:
+        assert REPLIES.reply(_asked(name, Span(0, 4), text="Lagos again")) is None
+
+
+def test_examples_before_the_question_are_passed_over() -> None:
+    shots = (Example(f"{POST}!", Span(0, 11), "person"), Example("<Context>: so", Span(11, 13), "group"))
+    message = _asked("per-span", Span(21, 26), form=Form(pool=shots))
+    assert message.count("<Context>") == 4
+    assert REPLIES.reply(message) == "location"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "",
+        "hello",
+        "<Context>: ",
+        '<Context>: "a"',
+        '<Context>: "a"\n<1>: "b"',
+        '<Context>: "a"\n<1>: "a" (2 of 2)',
+        '<Context>: "a"\n<1>: "a" (0 of 1)',
+        '<Context>: "a"\n<1>: a',
+        'x <Context>: "a"\n<1>: "a"',
+    ],
+)
+def test_what_is_no_question_is_refused(message: str) -> None:
+    with pytest.raises(InputError):
+        REPLIES.reply(message)
+
+
+@given(text=st.text(min_size=1), data=st.data())
+def test_every_packed_question_is_read_back(text: str, data: st.DataObject) -> None:
+    starts = data.draw(st.lists(st.integers(0, len(text) - 1), min_size=1, max_size=3))
+    spans = {Span(start, data.draw(st.integers(start + 1, len(text)))) for start in starts}
+    proposes = data.draw(st.booleans())
+    message = ask_packed(text, sorted(spans), WNUT, propose=proposes).user
+    assert PackedQuestion.read(message) == PackedQuestion(text, tuple(sorted(spans)), proposes)
 
 
 @given(text=st.text(min_size=1), data=st.data())

@@ -1,0 +1,55 @@
+"""Structured outputs: a reply's JSON schema, sent to endpoints that take one.
+
+Whether an endpoint does is found out by asking. One that refuses a request with a schema is asked again
+without; if that is answered, no schema is sent from then on. If it is refused as well, the request was at
+fault and nothing is known yet. One endpoint, one event loop: no locks.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import openai
+from openai.types.shared_params import ResponseFormatJSONSchema
+
+from linkner.classification import Prompt
+from linkner.errors import RejectedError, ServiceError, UnavailableError
+
+
+class StructuredOutputs:
+    """What is known of one endpoint: `unknown`, `taken`, `suspected` not to be taken, or `refused`."""
+
+    def __init__(self) -> None:
+        self.state: Literal["unknown", "taken", "suspected", "refused"] = "unknown"
+
+    def format(self, prompt: Prompt) -> ResponseFormatJSONSchema | openai.Omit:
+        """What to send as `response_format`."""
+        if prompt.schema is None or self.state in ("suspected", "refused"):
+            return openai.omit
+        schema = dict(prompt.schema)
+        return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+
+    def answered(self, prompt: Prompt, sent: ResponseFormatJSONSchema | openai.Omit) -> None:
+        """Learn from a call that was answered."""
+        if not isinstance(sent, openai.Omit):
+            self.state = "taken"
+        elif prompt.schema is not None and self.state == "suspected":
+            self.state = "refused"
+
+    def failed(
+        self, prompt: Prompt, sent: ResponseFormatJSONSchema | openai.Omit, error: ServiceError
+    ) -> ServiceError:
+        """Learn from a call that failed; what to raise. Where the schema may be why: to come back at once."""
+        if prompt.schema is None or not isinstance(error, RejectedError):
+            return error
+        if not isinstance(sent, openai.Omit) and self.state != "taken":
+            self.state = "refused" if self.state == "refused" else "suspected"
+            return UnavailableError(
+                "the LLM endpoint refused a request with a JSON schema",
+                expected="to be asked without one",
+                got=error.got,
+                retry_after_s=0.0,
+            )
+        if isinstance(sent, openai.Omit) and self.state == "suspected":
+            self.state = "unknown"
+        return error
