@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import shutil
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -16,10 +17,10 @@ POST = (
 )
 
 
-def run(*arguments: str) -> object:
+def run(*arguments: str, command: str = "calibrate") -> object:
     app = typer.Typer()
     register(app)
-    return CliRunner().invoke(app, ["calibrate", "--device", "cpu", *arguments])
+    return CliRunner().invoke(app, [command, "--device", "cpu", *arguments])
 
 
 def test_calibrate_writes_into_the_checkpoint_and_shows_what_budgets_buy(tmp_path) -> None:
@@ -48,3 +49,18 @@ def test_a_checkpoint_that_is_not_there_is_an_error_of_ours(tmp_path) -> None:
     result = run("--model", str(tmp_path / "none"), "--data", str(tmp_path / "dev.conll"))
 
     assert isinstance(result.exception, ConfigurationError)
+
+
+def test_the_ceiling_is_reached_with_perfect_answers_and_asks_nobody(tmp_path) -> None:
+    data = tmp_path / "dev.conll"
+    data.write_text(POST * 40 + "Quux\tB-product\n\n" * 10)
+
+    result = run("--data", str(data), "--price", "2", "--json", command="ceiling")
+
+    found = json.loads(result.stdout.splitlines()[-1])
+    assert found["f1"] < 1.0
+    last = found["budgets"][-1]
+    assert found["f1"] <= last["f1_of_perfect_answers"] <= last["f1_of_perfect_answers_and_additions"] <= 1.0
+    assert last["cost_per_1000_posts"] == pytest.approx(2 * last["tokens_per_1000_posts"] / 1e6, abs=1e-6)
+    table = run("--data", str(data), command="ceiling").stdout
+    assert "No LLM was asked" in table

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import typer
 
-from workers.cli.model import calibrate, evaluate, experiments, extract, serve, train
+from workers.cli.model import calibrate, ceiling, evaluate, experiments, extract, serve, train
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (train.train, calibrate.calibrate, evaluate.evaluate, extract.extract, serve.serve):
-        app.command()(command)
+    app.command()(train.train)
+    app.command()(evaluate.evaluate)
+    app.command()(ceiling.ceiling)
+    app.command()(calibrate.calibrate)
+    app.command()(extract.extract)
+    app.command()(serve.serve)
     app.add_typer(experiments.app)

@@ -12,9 +12,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from linkner.classification import Form
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
-from workers.cli.model.options import Device
+from workers.cli.model.options import Device, FormOption
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def calibrate(
         str | None, typer.Option(help="The same by asking this endpoint; key in OPENAI_API_KEY.")
     ] = None,
     llm_model: Annotated[str, typer.Option(help="Name of the endpoint's model.")] = "gpt-4o-mini",
+    form: Annotated[FormOption, typer.Option(help="The form of question.")] = FormOption.PROPOSE,
     connections: Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")] = 16,
     llm_deadline_s: Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")] = 60.0,
     device: Device = None,
@@ -65,6 +67,7 @@ def calibrate(
         llm_model=llm_model,
         connections=connections,
         deadline_s=llm_deadline_s,
+        form=Form(name=form.value),
     )
     recogniser = Recogniser.from_pretrained(model, device=device)
     sentences = local.read_labelled(data, labels=recogniser.labels)
@@ -85,8 +88,8 @@ def calibrate(
         draw_frontier(bought, local_f1=local_f1, path=plot, title=title)
     if as_json:
         curve = [_point(one) for one in bought]
-        whole = {"model": recogniser.name, "calibration": str(path), "llm": name, "local_f1": local_f1}
-        typer.echo(json.dumps({**whole, "budgets": curve}))
+        whole = {"model": recogniser.name, "calibration": str(path), "llm": name, "form": form.value}
+        typer.echo(json.dumps({**whole, "local_f1": local_f1, "budgets": curve}))
         return
     if bought:
         _print(bought, local_f1=local_f1, title=f"{recogniser.name} on {data.name}; LLM: {name}")

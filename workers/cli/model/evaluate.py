@@ -15,7 +15,7 @@ from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
-from workers.cli.model.options import Device, Model, UncertaintyOverride
+from workers.cli.model.options import Device, FormOption, Model, UncertaintyOverride
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -28,14 +28,6 @@ class ProtocolOption(StrEnum):
 
     DEPLOYED = "deployed"
     PAPER = "paper"
-
-
-class FormOption(StrEnum):
-    """Names of the forms of question."""
-
-    PER_SPAN = "per-span"
-    PACKED = "packed"
-    PROPOSE = "propose"
 
 
 def evaluate(

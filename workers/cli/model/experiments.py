@@ -148,11 +148,12 @@ def _add_ruled(name: str, summary: str) -> None:
         output: Output = None,
         as_json: AsJson = False,
     ) -> None:
-        from trainer.experiments import figures, tables
+        from trainer.experiments import figures, frontier, tables
 
         makers: dict[str, Callable[[Study], Table | Figure]] = {
             "table6": tables.table6,
             "figure5": figures.figure5,
+            "frontier": frontier.frontier,
         }
         judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
         link = _link(judging, protocol, epsilon, max_questions, descriptions)
@@ -212,6 +213,7 @@ _add_linked("table3", "F1 of the local model alone and linked to the LLM, for ea
 _add_ruled("table6", "Thresholds by the paper's rule, on a dev set.")
 _add_linked("table7", "The share of entities whose type the LLM decided.")
 _add_ruled("figure5", "The choice of the threshold, on a dev set.")
+_add_ruled("frontier", "F1 over questions: the LLM alone, the local model alone, both ways of linking.")
 _add_linked("figure6", "F1 of the linked system over the threshold.")
 _add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
 

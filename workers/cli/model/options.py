@@ -19,6 +19,14 @@ class Uncertainty(StrEnum):
     MC_DROPOUT_HEAD = "mc-dropout-head"
 
 
+class FormOption(StrEnum):
+    """Names of the forms of question."""
+
+    PER_SPAN = "per-span"
+    PACKED = "packed"
+    PROPOSE = "propose"
+
+
 Model = Annotated[
     Path | None, typer.Option(help="Checkpoint folder. [default: the one that comes with LinkNER]")
 ]
