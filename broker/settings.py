@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from broker.loopback import is_loopback
 from linkner.classification import FormName
+from linkner.classification.form_files import ExamplesBy
 from linkner.errors import ConfigurationError
 
 
@@ -54,6 +55,13 @@ class Settings(BaseSettings):
         "per-span",
         description="per-span, packed (all candidates at once) or propose (the LLM may add to them)",
     )
+    question_descriptions: bool = Field(True, description="Whether questions describe the labels")
+    question_template: str = Field("", description="File with the words of per-span questions")
+    question_examples: str = Field("", description="CoNLL file to take few-shot examples from (per-span)")
+    question_examples_by: ExamplesBy = Field(
+        "random", description="random: the same examples for all posts; overlap: those that share most words"
+    )
+    question_seed: int = Field(0, description="Seed of the random examples")
     cache_max_age_s: float = Field(
         30 * 86_400.0, ge=0, description="Age up to which an answer serves equal questions; 0 asks each anew"
     )

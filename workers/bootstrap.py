@@ -29,6 +29,7 @@ from broker.queues import (
 from broker.settings import Settings
 from linkner import calibration
 from linkner.classification import Form
+from linkner.classification.form_files import read_form
 from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
@@ -71,8 +72,16 @@ def chosen_label_set(settings: Settings) -> LabelSet:
 
 
 def question_form(settings: Settings) -> Form:
-    """How candidates are asked about."""
-    return Form(name=settings.question_form)
+    """How candidates are asked about, with the operator's template and examples where files are given."""
+    return read_form(
+        settings.question_form,
+        label_set=chosen_label_set(settings),
+        described=settings.question_descriptions,
+        template=settings.question_template,
+        examples=settings.question_examples,
+        by=settings.question_examples_by,
+        seed=settings.question_seed,
+    )
 
 
 def limits(settings: Settings) -> Limits:

@@ -1,3 +1,5 @@
+"""What the composition root makes of settings."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,25 +7,23 @@ from pathlib import Path
 import pytest
 
 from broker.settings import Settings
-from linkner.calibration import Calibration, Curve, write
-from linkner.detection import BudgetDetector, Detector
-from linkner.errors import CheckpointError
-from workers.bootstrap import detector
-
-FOUND = Calibration(wrong={}, missed=Curve(((0.0, 0.0), (1.0, 1.0))), least={20.0: 0.5, 40.0: 0.3})
+from linkner.classification import Form
+from linkner.errors import ConfigurationError
+from workers.bootstrap import question_form
 
 
-def test_without_a_budget_the_thresholds_detect() -> None:
-    assert isinstance(detector(Settings(threshold=0.2)), Detector)
+def test_candidates_are_asked_about_one_by_one_unless_told_otherwise() -> None:
+    assert question_form(Settings()) == Form()
+    assert question_form(Settings(question_form="propose")) == Form(name="propose")
 
 
-def test_a_budget_detects_by_the_calibration_that_is_named(tmp_path: Path) -> None:
-    made = detector(Settings(budget=30.0, calibration=str(write(tmp_path, FOUND)), max_questions=3))
-
-    assert isinstance(made, BudgetDetector)
-    assert (made.least, made.max_questions) == (pytest.approx(0.4), 3)
-
-
-def test_a_budget_without_calibration_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="linkner calibrate"):
-        detector(Settings(budget=30.0, calibration=str(tmp_path)))
+def test_the_words_and_examples_of_questions_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("Be brief.\n---\n$context $span $options")
+    (tmp_path / "examples").write_text("Ada\tB-person\n\nOslo\tB-location\n")
+    files = {"question_template": str(tmp_path / "words"), "question_examples": str(tmp_path / "examples")}
+    form = question_form(Settings(**files, question_descriptions=False))
+    assert form.template.system == "Be brief."
+    assert [example.label for example in form.examples] == ["person", "location"]
+    assert not form.described
+    with pytest.raises(ConfigurationError, match="takes neither examples nor a template"):
+        question_form(Settings(**files, question_form="packed"))

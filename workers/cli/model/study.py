@@ -38,7 +38,7 @@ class FewShot:
 
     def draw(self, labels: LabelSet) -> tuple[Example, ...]:
         """The examples. Raises ConfigurationError without a file, and what reading and drawing do."""
-        from trainer.experiments.few_shot import draw_examples
+        from linkner.classification.few_shot import draw_examples
         from trainer.experiments.registry import find
 
         if self.path is None:

@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Sequence
 
-from linkner.classification import Example
+from linkner.classification.examples import Example
 from linkner.conll import Sentence
 from linkner.errors import InputError
 from linkner.spans import LabelledSpan
@@ -41,5 +41,14 @@ def draw_examples(
         for index, entity in sorted(shuffled, key=lambda found: found[0] in used)[:shots]:
             sentence = sentences[index]
             used.add(index)
-            drawn.append(Example(sentence.text, sentence.to_text(entity.span), label))
+            drawn.append(_example(sentence, entity))
     return tuple(drawn)
+
+
+def every_example(sentences: Sequence[Sentence]) -> tuple[Example, ...]:
+    """Each entity of the sentences as an example, for those nearest to a post to be chosen from."""
+    return tuple(_example(sentence, entity) for sentence in sentences for entity in sentence.entities)
+
+
+def _example(sentence: Sentence, entity: LabelledSpan) -> Example:
+    return Example(sentence.text, sentence.to_text(entity.span), entity.label)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from linkner.classification.few_shot import draw_examples
 from linkner.conll import Sentence
 from linkner.errors import InputError
 from linkner.spans import LabelledSpan, Span
 from tests.unit.linkner.strategies import LABELS, flat_entities
-from trainer.experiments.few_shot import draw_examples
 
 
 def sentence(text: str, *entities: tuple[int, str]) -> Sentence:
