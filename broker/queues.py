@@ -8,6 +8,7 @@ from celery import Celery
 from kombu import Queue
 
 from broker.settings import Settings
+from broker.tls import verified
 from linkner.errors import ConfigurationError
 
 INGEST = "ingest"
@@ -58,8 +59,11 @@ def celery_app(settings: Settings) -> Celery:
             expected="LINKNER_BROKER_URL or LINKNER_REDIS_URL",
             hint="set one, or start everything with `linkner up`",
         )
-    app = Celery("linkner", broker=settings.broker, set_as_current=False)
+    url, tls = verified(settings.broker)
+    app = Celery("linkner", broker=url, set_as_current=False)
     app.conf.update(_configuration(settings))
+    if tls is not None:
+        app.conf.broker_use_ssl = tls
     return app
 
 

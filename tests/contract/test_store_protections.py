@@ -345,6 +345,26 @@ class TestFinishedOnce:
             self._recognise_twice(engine, database_url, threads)
 
 
+class TestForgedIds:
+    """Whoever can write to the broker can send any id; nothing that is finished or not there moves."""
+
+    def test_intact(self, store: PostgresStore, engine: Engine) -> None:
+        (document_id,) = classified(store, 1)
+        store.complete({document_id: []})
+        reader = PostgresReader(engine)
+        before = reader.counts()
+        for forged in ([document_id], [1, document_id + 1, 2**63 - 1]):
+            assert store.texts(forged) == []
+            assert store.begin_recognition(forged) == 0
+            results = [Recognised(id_, "m", Recognition((scored(ANNA),), ()), ()) for id_ in forged]
+            assert store.record_recognised(results) == 0
+            assert all(store.claim(id_, lease_s=60, max_attempts=5) is None for id_ in forged)
+            assert store.joinable(forged) == []
+            assert store.complete({id_: [] for id_ in forged}) == 0
+        assert reader.counts() == before
+        assert reader.feed(after=1, limit=10) == []
+
+
 class TestDeadlocks:
     """A transaction that PostgreSQL sacrifices to break a deadlock runs again."""
 
