@@ -9,7 +9,9 @@ from trainer.recipe import Progress
 
 
 class TrainingBars:
-    """A bar on stderr with the loss and the time left, and a line with the dev scores after each epoch."""
+    """A bar on stderr with the loss, the best dev F1 and the time left, and a line with the dev scores after
+    each epoch.
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -18,13 +20,14 @@ class TrainingBars:
             rich.progress.BarColumn(),
             rich.progress.TaskProgressColumn(),
             rich.progress.TextColumn("loss {task.fields[loss]:.4f}"),
+            rich.progress.TextColumn("dev F1 {task.fields[best]}"),
             rich.progress.TimeElapsedColumn(),
             rich.progress.TextColumn("left"),
             rich.progress.TimeRemainingColumn(),
             console=self._console,
             disable=not self._console.is_terminal,
         )
-        self._task = self._bars.add_task("training", total=None, epoch=1, loss=0.0)
+        self._task = self._bars.add_task("training", total=None, epoch=1, loss=0.0, best="–")
 
     def __enter__(self) -> TrainingBars:
         self._bars.start()
@@ -44,6 +47,8 @@ class TrainingBars:
         )
         if progress.dev is not None:
             score = progress.dev.micro
+            if progress.best:
+                self._bars.update(self._task, best=f"{score.f1:.4f}")
             self._console.print(
                 f"epoch {progress.epoch}: loss {progress.loss:.4f}, dev F1 {score.f1:.4f}"
                 f" (P {score.precision:.4f}, R {score.recall:.4f}){', best' if progress.best else ''}",

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ray import serve
 from ray.serve.config import BackpressureConfig, HTTPOptions, ProxyLocation
@@ -30,6 +30,9 @@ from linkner.chunks import MAX_REQUEST_BYTES, read_request, write_response
 from linkner.errors import ConfigurationError, InputError
 from linkner.spans import Recognition
 from trainer.ray_local import local_ray
+
+if TYPE_CHECKING:
+    from linkner.recognition.uncertainty import Method
 
 APPLICATION = "recognition"
 DEPLOYMENT = "recogniser"
@@ -105,8 +108,13 @@ async def _body(request: Request) -> bytes:
     return bytes(body)
 
 
-def checkpoint_loader(checkpoint: Path | None, *, replicas: int) -> Callable[[], Recognises]:
-    """A function that loads a checkpoint (None: LinkNER's own), with a replica's share of the cores."""
+def checkpoint_loader(
+    checkpoint: Path | None, *, replicas: int, uncertainty: Method | None = None
+) -> Callable[[], Recognises]:
+    """A function that loads a checkpoint (None: LinkNER's own), with a replica's share of the cores.
+
+    `uncertainty` says how u is estimated, where not as the checkpoint does.
+    """
     threads = max(1, len(os.sched_getaffinity(0)) // replicas)
 
     def load() -> Recognises:
@@ -115,7 +123,7 @@ def checkpoint_loader(checkpoint: Path | None, *, replicas: int) -> Callable[[],
         from linkner.recognition.recogniser import Recogniser
 
         torch.set_num_threads(threads)
-        return Recogniser.from_pretrained(checkpoint)
+        return Recogniser.from_pretrained(checkpoint, uncertainty=uncertainty)
 
     return load
 

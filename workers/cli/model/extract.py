@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from workers.cli.model.options import Device, Model
+from workers.cli.model.options import Device, Model, UncertaintyOverride
 from workers.cli.post_lines import PostLines
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ _CHUNK = 256  # posts that `extract` reads before it writes
 def extract(
     model: Model = None,
     device: Device = None,
+    uncertainty: UncertaintyOverride = None,
     plausible: Annotated[
         bool, typer.Option("--plausible", help="Also give spans that are no entity but may be one.")
     ] = False,
@@ -40,7 +41,9 @@ def extract(
     """
     from linkner.recognition.recogniser import Recogniser
 
-    recogniser = Recogniser.from_pretrained(model, device=device)
+    recogniser = Recogniser.from_pretrained(
+        model, device=device, uncertainty=uncertainty.value if uncertainty else None
+    )
     lines = PostLines(sys.stdin.buffer)
     posts, done = lines.posts(), 0
     while chunk := list(islice(posts, _CHUNK)):

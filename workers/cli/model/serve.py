@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.model.options import Model
+from workers.cli.model.options import Model, UncertaintyOverride
 
 
 def serve(
     model: Model = None,
+    uncertainty: UncertaintyOverride = None,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8000,
     replicas: Annotated[
@@ -35,7 +36,7 @@ def serve(
     from trainer.service import checkpoint_loader, run_service
 
     run_service(
-        checkpoint_loader(model, replicas=replicas),
+        checkpoint_loader(model, replicas=replicas, uncertainty=uncertainty.value if uncertainty else None),
         host=host,
         port=port,
         replicas=replicas,

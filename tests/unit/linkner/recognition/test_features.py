@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -97,3 +99,13 @@ def test_batches_keep_the_token_budget_and_every_window(vectoriser, sentences) -
 def test_a_window_too_small_for_the_spans_is_refused(tiny_encoder) -> None:
     with pytest.raises(ConfigurationError, match="too small"):
         Vectoriser(load_tokeniser(tiny_encoder), window=WINDOW - 1, max_span_length=MAX_SPAN_LENGTH)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"is_fast": False}, {"cls_token_id": None}, {"sep_token_id": None}, {"pad_token_id": None}],
+)
+def test_a_tokeniser_without_offsets_or_special_tokens_is_refused(change) -> None:
+    given = {"is_fast": True, "cls_token_id": 1, "sep_token_id": 2, "pad_token_id": 0, **change}
+    with pytest.raises(ConfigurationError, match="tokeniser does not fit; expected a fast tokeniser"):
+        Vectoriser(SimpleNamespace(**given), window=WINDOW, max_span_length=MAX_SPAN_LENGTH)

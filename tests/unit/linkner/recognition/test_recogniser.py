@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from linkner.recognition.checkpoint import build
 from linkner.recognition.encoder import load_tokeniser, merge_lora
 from linkner.recognition.features import Vectoriser
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
+from linkner.recognition.uncertainty import METHODS, Method
 from linkner.spans import OUTSIDE, Recognition
 from tests.unit.linkner.recognition.models import stir, tiny_config
 
@@ -143,7 +145,7 @@ def test_word_offsets_of_sentences_already_split(recogniser) -> None:
     assert all(one.span.end <= len(words) and len(one.span) <= 3 for one in spans)
 
 
-@pytest.mark.parametrize("method", ["confidence", "entropy", "mc-dropout", "evidential"])
+@pytest.mark.parametrize("method", METHODS)
 def test_every_uncertainty_is_deterministic(tiny_encoder, method) -> None:
     recogniser = tiny_recogniser(tiny_encoder, uncertainty=method)
     state = torch.random.get_rng_state()
@@ -157,6 +159,56 @@ def test_monte_carlo_dropout_is_not_one_plain_pass(tiny_encoder) -> None:
     (sampled,) = tiny_recogniser(tiny_encoder, uncertainty="mc-dropout").recognise(POSTS[:1], floor=0.0)
     (plain,) = tiny_recogniser(tiny_encoder, uncertainty="entropy").recognise(POSTS[:1], floor=0.0)
     assert [one.uncertainty for one in sampled.plausible] != [one.uncertainty for one in plain.plausible]
+
+
+def read_by(recogniser: Recogniser, method: Method) -> Recogniser:
+    """The same model, with its uncertainty estimated in another way."""
+    return Recogniser(
+        recogniser._model,
+        recogniser.config,
+        recogniser._vectoriser,
+        device="cpu",
+        half=False,
+        uncertainty=method,
+    )
+
+
+@pytest.mark.parametrize("trained", ["evidential", "entropy"])
+@pytest.mark.parametrize("method", ["confidence", "entropy"])
+def test_one_checkpoint_is_read_by_other_estimates_with_the_same_probabilities(
+    tiny_encoder, trained, method
+) -> None:
+    model = tiny_recogniser(tiny_encoder, uncertainty=trained)
+    (plain,) = model.recognise(POSTS[:1], floor=0.0, max_plausible=1_000)
+    (read,) = read_by(model, method).recognise(POSTS[:1], floor=0.0, max_plausible=1_000)
+    assert [one.scores for one in read.plausible] == [one.scores for one in plain.plausible]
+    for one in read.plausible:
+        expected = (
+            1 - one.probability
+            if method == "confidence"
+            else -sum(p * math.log(p) for p in one.scores.values())
+        )
+        assert one.uncertainty == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("trained", ["evidential", "confidence"])
+def test_passes_over_the_head_alone_run_the_encoder_once(tiny_encoder, trained, monkeypatch) -> None:
+    model = tiny_recogniser(tiny_encoder, uncertainty=trained, passes=5)
+    calls: list[object] = []
+    encode = model._model.encode
+    monkeypatch.setattr(
+        model._model, "encode", lambda *given, **how: calls.append(0) or encode(*given, **how)
+    )
+    whole = read_by(model, "mc-dropout").recognise(POSTS[:1], floor=0.0)
+    assert len(calls) == 5
+    head = read_by(model, "mc-dropout-head").recognise(POSTS[:1], floor=0.0)
+    assert len(calls) == 6
+    assert head != whole
+
+
+def test_a_model_without_evidence_gives_no_evidential_uncertainty(tiny_encoder) -> None:
+    with pytest.raises(ConfigurationError, match="gives no evidence"):
+        read_by(tiny_recogniser(tiny_encoder, uncertainty="entropy"), "evidential")
 
 
 def test_bfloat16_changes_little(tiny_encoder, recogniser) -> None:
