@@ -25,8 +25,9 @@ def draw(figure: Figure, path: Path) -> None:
     """Write the figure as a PNG. The notes are its caption."""
     from matplotlib.figure import Figure as Canvas
 
-    columns = min(len(figure.panels), _COLUMNS)
-    rows = math.ceil(len(figure.panels) / columns)
+    count = len(figure.panels)
+    columns = count if count <= _COLUMNS else min(math.ceil(math.sqrt(count)), _COLUMNS)
+    rows = math.ceil(count / columns)
     width = _WIDTH * columns
     caption = [line for note in figure.notes for line in textwrap.wrap(note, int(width * _LETTERS_AN_INCH))]
     canvas = Canvas(figsize=(width, _HEIGHT * rows + _LINE * len(caption)), layout="constrained")
@@ -34,7 +35,7 @@ def draw(figure: Figure, path: Path) -> None:
     every = canvas.subplots(rows, columns, squeeze=False).flatten()
     for axes, panel in zip(every, figure.panels, strict=False):
         _draw_panel(axes, panel)
-    for axes in every[len(figure.panels) :]:
+    for axes in every[count:]:
         axes.set_visible(False)
     canvas.supxlabel("\n".join(caption), fontsize=7.5, color=_CAPTION, x=0.01, ha="left")
     canvas.savefig(path, dpi=160)

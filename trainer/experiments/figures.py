@@ -8,7 +8,7 @@ from trainer.evaluation.linked import Linked
 from trainer.evaluation.metrics import Interval
 from trainer.experiments.rendering import FEW, Figure, Panel, Series
 from trainer.experiments.study import WIDTH, Run, Study
-from trainer.experiments.threshold import Thresholds, by_rule
+from trainer.experiments.threshold import Thresholds, by_rule, entities_in
 
 _X_INTERVAL, _X_THRESHOLD, _Y = "uncertainty u", "threshold τ", "F1 (%)"
 _INTERVALS = (
@@ -74,7 +74,7 @@ def figure5(study: Study) -> Figure:
         facts=study.facts(),
         notes=[
             *study.notes(),
-            f"{_INTERVALS} τ is the lower end of the first interval below the level.",
+            f"{_INTERVALS} τ is the end of the last filled point not below the level.",
         ],
     )
 
@@ -131,8 +131,8 @@ def _by_interval(label: str, intervals: Sequence[Interval]) -> Series:
         label=label,
         kind="line",
         x=[(one.low + one.high) / 2 for one in intervals],
-        y=[one.score.f1 if one.score.gold or one.score.predicted else None for one in intervals],
-        counts=[max(one.score.gold, one.score.predicted) for one in intervals],
+        y=[one.score.f1 if entities_in(one) else None for one in intervals],
+        counts=[entities_in(one) for one in intervals],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -11,8 +10,8 @@ from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from trainer.calibration import frontier as bought_by_budget
-from trainer.evaluation.judges import ReplayJudge
 from trainer.evaluation.linked import link_all
+from trainer.experiments.remembering import in_form
 from trainer.experiments.rendering import Figure, Panel, Series
 from trainer.experiments.study import Run, Study
 
@@ -80,18 +79,17 @@ def _by_rule(run: Run) -> list[Point]:
     """The paper's rule on a stream: only predicted entities, from the largest threshold to none."""
     if run.judge is None:
         raise ConfigurationError("the frontier needs an LLM", expected="--replies or --llm")
-    judge = replace(run.judge, form=Form()) if isinstance(run.judge, ReplayJudge) else run.judge
+    judge = in_form(run.judge, Form())
     points = [(0.0, run.local_f1)]
     for step in range(_STEPS):
         rule = Detector(threshold=run.largest * step / _STEPS, epsilon=1.0, max_questions=1_000)
         linked = link_all(run.recognised, detector=rule, judge=judge)
-        points.append((100 * linked.spent.questions / len(run.recognised), run.f1(linked)))
+        points.append((100 * linked.candidates / len(run.recognised), run.f1(linked)))  # a question each
     return points
 
 
 def _by_budget(run: Run) -> list[Point]:
     if run.judge is None:
         raise ConfigurationError("the frontier needs an LLM", expected="--replies or --llm")
-    judge = replace(run.judge, form=Form(name="propose"))  # type: ignore[type-var]
-    found = bought_by_budget(run.recognised, judge)
+    found = bought_by_budget(run.recognised, in_form(run.judge, Form(name="propose")))
     return [(0.0, run.local_f1), *((one.questions, one.f1) for one in found)]

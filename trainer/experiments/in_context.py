@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import product
 
-from linkner.labels import LabelSet
 from trainer.evaluation.judges import Judge
 from trainer.experiments.rendering import Cell, Column, Table
 from trainer.experiments.reported import reported_in_context, reported_llm_alone
@@ -25,11 +23,6 @@ _SAME_ANSWERS = (
     "The endpoint replays recorded answers, which cannot depend on examples and label descriptions: the rows "
     "say nothing about these."
 )
-
-
-def undescribed(labels: LabelSet) -> LabelSet:
-    """The label set with nothing said of its labels but their names."""
-    return replace(labels, whole_text="; ".join(labels.labels))
 
 
 def table4(study: Study, thresholds: Thresholds, variants: Variants | None) -> Table:

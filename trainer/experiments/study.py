@@ -155,7 +155,10 @@ class Study:
 
     def notes(self) -> list[str]:
         """The same for people, one line each."""
-        models = _once(f"{run.model} ({run.method})" for run in self.runs)
+        methods: dict[str, list[str]] = {}
+        for model, method in _once((run.model, run.method) for run in self.runs):
+            methods.setdefault(model, []).append(method)
+        models = (f"{model} ({', '.join(found)})" for model, found in methods.items())
         data = _once(map(_data, self.runs))
         counted = (
             f"{file.title} ({sentences:,} sentences, {entities:,} entities)"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainer.evaluation.linked import ProtocolName
-from trainer.experiments.rendering import Cell, Column, Table
+from trainer.experiments.rendering import FEW, Cell, Column, Table
 from trainer.experiments.reported import reported_llm_alone
-from trainer.experiments.study import Run, Study
+from trainer.experiments.study import WIDTH, Run, Study
 from trainer.experiments.threshold import Thresholds, by_rule
 
 RUN_COLUMNS = (
@@ -99,8 +99,8 @@ def table6(study: Study) -> Table:
         facts=study.facts(),
         notes=[
             *study.notes(),
-            "τ is the lower end of the first interval of u, 0.1 wide, in which the local model's F1 is below "
-            "that of the fully linked system (τ = 0); the largest u, with nothing to ask, where it never is.",
+            f"τ is the upper end of the last interval of u, {WIDTH:g} wide and with at least {FEW} entities, "
+            "in which the local model's F1 is not below that of the fully linked system (τ = 0).",
         ],
     )
 

@@ -12,31 +12,34 @@ from typing import Any
 from linkner.errors import ConfigurationError
 from trainer.evaluation.linked import ProtocolName
 from trainer.evaluation.metrics import Interval
+from trainer.experiments.rendering import FEW
 from trainer.experiments.study import Run, Study
 
 PAPER = "paper"
 
 
-def intersection(local: Sequence[Interval], *, linked_f1: float, top: float) -> float:
+def intersection(local: Sequence[Interval], *, linked_f1: float) -> float:
     """The paper's rule (section 5.3, figure 5): τ is where the local model's F1 falls below the LLM's.
 
     Both are read off on the dev set: the local model's F1 by intervals of its uncertainty, and one level, the
-    F1 of the fully linked system (τ = 0), in which the LLM classifies every span. Intervals without any
-    entity say nothing and are passed over.
+    F1 of the fully linked system (τ = 0), in which the LLM classifies every span. Where the curve crosses the
+    level more than once, the last crossing counts: beyond τ the LLM is the better one everywhere. Intervals
+    with fewer than FEW entities are passed over.
 
     Args:
         local: the local model's scores in each interval of u, lowest first.
         linked_f1: the level, in [0, 1].
-        top: the largest u there is.
 
     Returns:
-        The lower end of the first interval whose F1 is below the level: every u in it and above is asked
-        about. `top` where there is none, so that nothing is asked.
+        The upper end of the last interval whose F1 is not below the level; 0 where there is none.
     """
-    for one in local:
-        if (one.score.gold or one.score.predicted) and one.score.f1 < linked_f1:
-            return one.low
-    return top
+    reached = [one.high for one in local if entities_in(one) >= FEW and one.score.f1 >= linked_f1]
+    return reached[-1] if reached else 0.0
+
+
+def entities_in(interval: Interval) -> int:
+    """On how many entities the F1 of the interval rests: the predicted or the gold ones."""
+    return max(interval.score.predicted, interval.score.gold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ def by_rule(study: Study, run: Run, protocol: ProtocolName) -> Choice:
     """The paper's rule on a run, which is on a dev set."""
     linked_f1 = run.f1(study.link(run, protocol=protocol, threshold=0.0))
     local = run.intervals(run.local.entities)
-    return Choice(intersection(local, linked_f1=linked_f1, top=run.top), local, linked_f1)
+    return Choice(intersection(local, linked_f1=linked_f1), local, linked_f1)
 
 
 @dataclass(frozen=True, slots=True)

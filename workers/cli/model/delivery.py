@@ -36,7 +36,8 @@ def deliver(result: Table | Figure, *, output: Path | None, as_json: bool) -> No
         return
     if not isinstance(result, Figure):
         console = Console()
-        console.print(result.to_text(), width=None if console.is_terminal else _WIDTH)
+        console.width = max(console.width, _WIDTH) if not console.is_terminal else console.width
+        console.print(result.to_text())
     for path in written:
         typer.echo(f"written: {path}")
 

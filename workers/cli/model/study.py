@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from linkner.classification import Form
 from linkner.errors import ConfigurationError, InputError
 from linkner.labels import label_set, read_descriptions
 from workers.cli.model.judging import JudgeOptions
@@ -168,18 +169,14 @@ class Request:
         labels: LabelSet,
         bench: Bench,
         *,
-        examples: Sequence[Example] = (),
+        form: Form | None = None,
     ) -> Judge:
-        """The judge of the data file at this place among all, which is shown the examples."""
+        """The judge of the data file at this place among all, who is asked about each span by itself."""
         from trainer.experiments.remembering import RememberingJudge
 
         assert self.link is not None, "an experiment without an LLM has no judge"
         judging = self.link.judging
-        options = replace(
-            judging,
-            replies=judging.replies[place : place + 1],
-            form=replace(judging.form, examples=tuple(examples)),
-        )
+        options = replace(judging, replies=judging.replies[place : place + 1], form=form or Form())
         opened = options.judges({self.data[place].title: sentences}, labels, bench.steps)
         (judge,) = bench.stack.enter_context(opened)
         assert judge is not None
@@ -187,12 +184,10 @@ class Request:
 
     def variants(self, few_shot: FewShot, bench: Bench) -> Variants:
         """Makes the judges of Table 4: with and without examples and label descriptions."""
-        from trainer.experiments.in_context import undescribed
 
         def variant(run: Run, shown: bool, described: bool) -> Judge:
-            labels = run.labels if described else undescribed(run.labels)
-            examples = few_shot.draw(run.labels) if shown else ()
-            return self.judge(self.data.index(run.data), run.sentences, labels, bench, examples=examples)
+            form = Form(described=described, examples=few_shot.draw(run.labels) if shown else ())
+            return self.judge(self.data.index(run.data), run.sentences, run.labels, bench, form=form)
 
         return variant
 

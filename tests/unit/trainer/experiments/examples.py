@@ -9,15 +9,21 @@ from linkner.labels import label_set
 from linkner.replies import RecordedReply
 from tests.unit.trainer.evaluation.examples import recognised
 from trainer.evaluation.judges import Asked, Judge, ReplayJudge, Spent, Verdict
+from trainer.evaluation.local import pooled
 from trainer.experiments.registry import DATA_SETS, DataFile
+from trainer.experiments.rendering import FEW
 from trainer.experiments.study import Run, Study
 
 WNUT17 = label_set("wnut17")
 
 
+POSTS = pooled([recognised()] * FEW)
+"""Three posts, so often that their entities are not few."""
+
+
 def replay() -> ReplayJudge:
     """An LLM that knows the gold entities, recorded."""
-    return ReplayJudge([RecordedReply(one.entities, {}) for one in recognised().sentences], WNUT17)
+    return ReplayJudge([RecordedReply(one.entities, {}) for one in POSTS.sentences], WNUT17)
 
 
 @dataclass
@@ -44,13 +50,13 @@ class OneLabelJudge:
 
 
 def study(judge: Judge | None, *protocols: str, known: bool = True) -> Study:
-    """One run on three posts, of the WNUT'17 test set if that is `known`."""
+    """One run on POSTS, of the WNUT'17 test set if that is `known`."""
     run = Run(
         model="tiny",
         method="evidential",
         largest=1.0,
         data=DataFile(Path("wnut17/test.conll"), DATA_SETS["wnut17"] if known else None, "test"),
-        recognised=recognised(),
+        recognised=POSTS,
         labels=WNUT17,
         judge=judge,
     )

@@ -1,12 +1,16 @@
-"""Figures 4 to 7 on three posts that are known."""
+"""Figures 4 to 7 on posts that are known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from linkner.classification import Form
 from tests.unit.trainer.experiments.examples import OneLabelJudge, replay, study
 from trainer.experiments.figures import figure4, figure5, figure6, figure7
-from trainer.experiments.remembering import RememberingJudge
+from trainer.experiments.remembering import RememberingJudge, in_form
+from trainer.experiments.rendering import FEW
 from trainer.experiments.threshold import read_thresholds
 
 
@@ -36,9 +40,9 @@ def test_figure5_marks_the_intersection_in_a_panel_for_each_protocol() -> None:
     assert len(figure.panels) == 2
     for panel, protocol in enumerate(("paper", "deployed")):
         level = series(figure, panel)[f"fully linked F1 (τ = 0), {protocol}"]
-        star = series(figure, panel)["τ = 0.4"]
+        star = series(figure, panel)["τ = 0.2"]
         assert set(level["y"]) == {1.0}
-        assert (star["kind"], star["x"], star["y"]) == ("point", [0.4], [1.0])
+        assert (star["kind"], star["x"], star["y"]) == ("point", [0.2], [1.0])
 
 
 def test_figure6_goes_over_the_thresholds_and_marks_the_chosen_one() -> None:
@@ -70,7 +74,7 @@ def test_an_llm_is_asked_about_each_span_once_over_all_thresholds() -> None:
     figure6(study(judge, "paper", "deployed"), read_thresholds("0"))
 
     spans = [(asked.index, span) for asked in llm.asked for span in asked.candidates]
-    assert len(spans) == len(set(spans)) == 4
+    assert len(spans) == len(set(spans)) == 4 * FEW
     assert (judge.name, judge.token_count) == ("one-label", "not at all")
 
 
@@ -83,5 +87,15 @@ def test_what_is_remembered_is_answered_as_before_and_costs_nothing_more() -> No
 
     assert first.entities == again.entities == direct.link(run, protocol="paper", threshold=0.0).entities
     assert narrower.entities == direct.link(run, protocol="paper", threshold=0.45).entities
-    assert [one.spent.questions for one in (first, again, narrower)] == [4, 0, 0]
-    assert [one.candidates for one in (first, again, narrower)] == [4, 4, 2]
+    assert [one.spent.questions for one in (first, again, narrower)] == [4 * FEW, 0, 0]
+    assert [one.candidates for one in (first, again, narrower)] == [4 * FEW, 4 * FEW, 2 * FEW]
+
+
+def test_another_form_of_question_is_asked_afresh() -> None:
+    judge = RememberingJudge(replay())
+
+    packed, per_span = in_form(judge, Form(name="packed")), in_form(judge, Form())
+
+    assert packed == replace(replay(), form=Form(name="packed"))
+    assert isinstance(per_span, RememberingJudge)
+    assert per_span is not judge
