@@ -13,6 +13,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 
+from broker.queues import DEAD
 from linkner.errors import UnavailableError
 
 log = logging.getLogger("linkner.broker")
@@ -47,6 +48,9 @@ def parking_consumer(park: Park, *, prefix: str) -> type[Consumer]:
             receive = super().create_task_handler(*args, **kwargs)
 
             def on_task_received(message: Any) -> None:
+                if _queue(message) == DEAD:
+                    self._park(message, "it was delivered too often: it may kill the workers that take it")
+                    return
                 try:
                     receive(message)
                 except self.connection_errors:
@@ -57,7 +61,7 @@ def parking_consumer(park: Park, *, prefix: str) -> type[Consumer]:
             return on_task_received
 
         def _park(self, message: Any, problem: str) -> None:
-            queue = str(message.delivery_info.get("routing_key", "")).removeprefix(prefix)
+            queue = _first_queue(message)
             try:
                 park(queue, _content(message), problem)
             except UnavailableError as error:
@@ -66,6 +70,14 @@ def parking_consumer(park: Park, *, prefix: str) -> type[Consumer]:
                 message.requeue()
             else:
                 message.ack_log_error(log, self.connection_errors)
+
+    def _queue(message: Any) -> str:
+        return str(message.delivery_info.get("routing_key", "")).removeprefix(prefix)
+
+    def _first_queue(message: Any) -> str:
+        """The queue that the message was sent to: RabbitMQ says from where it came to `dead`."""
+        deaths = message.headers.get("x-death") if isinstance(message.headers, dict) else None
+        return str(deaths[0]["queue"]).removeprefix(prefix) if deaths else _queue(message)
 
     return ParkingConsumer
 

@@ -15,6 +15,9 @@ from broker.messages import encode_ids, encode_posts
 from broker.queues import INGEST, task_name
 from linkner.errors import InputError, UnavailableError
 
+TIMEOUT_S = 10
+"""How long a publisher waits for RabbitMQ; Redis has the like in its transport options."""
+
 
 class Publisher:
     """Hands messages to the broker over one connection of its own; safe to share between threads."""
@@ -76,7 +79,7 @@ class Publisher:
     def _connected(self) -> Iterator[Connection]:
         """The connection, one user at a time; the broker's errors become UnavailableError here."""
         with self._lock:
-            self._connection = connection = self._connection or self._app.connection_for_write()
+            self._connection = connection = self._connection or self._open()
             try:
                 yield connection
             except (KombuError, OSError, *connection.connection_errors, *connection.channel_errors) as error:
@@ -86,6 +89,13 @@ class Publisher:
                     got=type(error).__name__,
                     hint="check LINKNER_BROKER_URL and that the broker runs",
                 ) from error
+
+    def _open(self) -> Connection:
+        connection = self._app.connection_for_write()
+        if connection.transport.driver_type == "amqp":
+            # Without time-outs a confirmation on a dead link would be waited for without end.
+            connection.transport_options.update(read_timeout=TIMEOUT_S, write_timeout=TIMEOUT_S)
+        return connection
 
     def _drop(self) -> None:
         if self._connection is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from celery import Celery
@@ -16,6 +17,15 @@ RECOGNISE = "recognise"
 CLASSIFY = "classify"
 AGGREGATE = "aggregate"
 QUEUE_NAMES = (INGEST, RECOGNISE, CLASSIFY, AGGREGATE)
+
+DEAD = "dead"
+"""Where RabbitMQ puts a message that it has delivered too often; whoever takes posts parks it."""
+
+DELIVERIES = 20
+"""How often RabbitMQ delivers a message anew before it counts as deadly to its workers."""
+
+INGEST_DELIVERIES = 200
+"""The same for posts, which go back to their queue while the store is away: a quarter of an hour's worth."""
 
 
 def task_name(queue: str) -> str:
@@ -32,14 +42,40 @@ def name_prefix(settings: Settings) -> str:
 
 
 def declared_queues(settings: Settings) -> dict[str, Queue]:
-    """The declaration of each queue. RabbitMQ's are quorum queues, which survive the loss of a node."""
+    """The declaration of each queue, by its name.
+
+    RabbitMQ's are quorum queues, which survive the loss of a node. They hand what they delivered too often on
+    to the queue `dead`, and keep it until that has taken it (`at-least-once`); Redis counts no deliveries.
+    """
     if is_redis(settings):
         return {name: Queue(name, routing_key=name) for name in QUEUE_NAMES}
-    names = {name: f"{name_prefix(settings)}{name}" for name in QUEUE_NAMES}
-    return {
-        name: Queue(full_name, routing_key=full_name, queue_arguments={"x-queue-type": "quorum"})
-        for name, full_name in names.items()
+    prefix = name_prefix(settings)
+    handing_on = {
+        "x-dead-letter-exchange": "",  # the default exchange: straight to the queue that the key names
+        "x-dead-letter-routing-key": f"{prefix}{DEAD}",
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",  # which that strategy asks for
     }
+    queues = {
+        name: _quorum_queue(
+            f"{prefix}{name}",
+            **handing_on,
+            **{"x-delivery-limit": INGEST_DELIVERIES if name == INGEST else DELIVERIES},
+        )
+        for name in QUEUE_NAMES
+    }
+    return {**queues, DEAD: _quorum_queue(f"{prefix}{DEAD}")}
+
+
+def _quorum_queue(name: str, **arguments: object) -> Queue:
+    return Queue(name, routing_key=name, queue_arguments={"x-queue-type": "quorum", **arguments})
+
+
+def consumed(settings: Settings, names: Sequence[str]) -> list[str]:
+    """The broker's names of the queues that a worker for `names` takes messages from."""
+    queues = declared_queues(settings)
+    wanted = [*names, DEAD] if INGEST in names else names
+    return [queues[name].name for name in wanted if name in queues]
 
 
 def is_redis(settings: Settings) -> bool:
@@ -87,6 +123,7 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "worker_send_task_events": False,
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        "broker_heartbeat": 30,  # RabbitMQ: a link that is dead is noticed within a minute
         "broker_transport_options": _transport_options(settings),
     }
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from celery import Celery
 
 from broker.heartbeat import beat_in_worker
-from broker.queues import declared_queues
+from broker.queues import consumed
 from broker.settings import Settings
 
 
@@ -24,7 +24,7 @@ def consume(
     worker = app.Worker(
         pool="threads",
         concurrency=slots,
-        queues=[declared_queues(settings)[queue].name for queue in queues],
+        queues=consumed(settings, queues),
         hostname=f"{'-'.join(queues)}-{os.getpid()}@{socket.gethostname()}",
         loglevel=log_level,
         without_gossip=True,

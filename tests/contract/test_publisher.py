@@ -8,9 +8,20 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from celery import Celery
+from kombu import Queue
 
 from broker.publisher import Publisher
-from broker.queues import CLASSIFY, INGEST, RECOGNISE, celery_app, declared_queues, task_name
+from broker.queues import (
+    CLASSIFY,
+    DEAD,
+    DELIVERIES,
+    INGEST,
+    RECOGNISE,
+    celery_app,
+    declared_queues,
+    task_name,
+)
 from broker.settings import Settings
 from linkner.errors import ConfigurationError, UnavailableError
 from tests.contract.recording_worker import LATER, UNLUCKY
@@ -20,6 +31,10 @@ from workers.stack.guarded import GuardedProcess
 
 @pytest.fixture
 def settings(broker_url: str) -> Iterator[Settings]:
+    yield from _settings(broker_url)
+
+
+def _settings(broker_url: str) -> Iterator[Settings]:
     settings = Settings(broker_url=broker_url, key_prefix=f"test-{uuid.uuid4().hex[:12]}:")
     yield settings
     with celery_app(settings).connection_for_write() as connection:
@@ -110,6 +125,61 @@ def test_what_no_task_can_use_is_parked_and_stops_nothing(
     assert publisher.depth(CLASSIFY) == 0
 
 
+@pytest.fixture
+def on_rabbitmq(rabbitmq_url: str) -> Iterator[Settings]:
+    yield from _settings(rabbitmq_url)
+
+
+def test_rabbitmq_hands_on_what_it_delivered_too_often_and_it_is_parked(
+    on_rabbitmq: Settings, tmp_path: Path
+) -> None:
+    publisher = Publisher(celery_app(on_rabbitmq), declared_queues(on_rabbitmq))
+    publisher.send(CLASSIFY, [5])
+    publisher.depth(DEAD)  # declares it
+    with celery_app(on_rabbitmq).connection_for_read() as connection:
+        queue = declared_queues(on_rabbitmq)[CLASSIFY](connection.default_channel)
+        deliveries = 0
+        while message := queue.get():
+            deliveries += 1
+            message.requeue()
+    assert deliveries == DELIVERIES + 1
+    assert wait_until(lambda: publisher.depth(DEAD) == 1)
+    output = what_a_worker_prints(on_rabbitmq, tmp_path, until=0, parked=1)
+    assert any(
+        line.startswith("parked classify {'v': 1, 'ids': [5]}: it was delivered too often") for line in output
+    )
+    assert publisher.depth(DEAD) == 0
+    publisher.close()
+
+
+class TestConfirm:
+    """A message that RabbitMQ does not take is known not to have been sent."""
+
+    def _send_two_to_a_full_queue(self, settings: Settings, app: Celery) -> int:
+        name = f"{settings.key_prefix}full"
+        arguments = {"x-queue-type": "classic", "x-max-length": 1, "x-overflow": "reject-publish"}
+        full = Queue(name, routing_key=name, queue_arguments=arguments)
+        app.amqp.queues.add(full)
+        publisher = Publisher(app, {CLASSIFY: full})
+        try:
+            publisher.send(CLASSIFY, [1])
+            publisher.send(CLASSIFY, [2])
+            return publisher.depth(CLASSIFY)
+        finally:
+            publisher.close()
+            with app.connection_for_write() as connection:
+                full(connection.default_channel).delete()
+
+    def test_intact(self, on_rabbitmq: Settings) -> None:
+        with pytest.raises(UnavailableError, match="message broker"):
+            self._send_two_to_a_full_queue(on_rabbitmq, celery_app(on_rabbitmq))
+
+    def test_switched_off(self, on_rabbitmq: Settings) -> None:
+        app = celery_app(on_rabbitmq)
+        app.conf.broker_transport_options = {"confirm_publish": False}
+        assert self._send_two_to_a_full_queue(on_rabbitmq, app) == 1, "the second is lost, and nobody knows"
+
+
 def test_a_broker_that_is_away_is_unavailable() -> None:
     settings = Settings(broker_url="redis+socket:///nowhere/redis.sock")
     publisher = Publisher(celery_app(settings), declared_queues(settings))
@@ -130,8 +200,8 @@ def test_only_json_is_ever_accepted(settings: Settings) -> None:
     assert configuration.task_serializer == "json"
 
 
-def what_a_worker_prints(settings: Settings, folder: Path, *, until: int) -> list[str]:
-    """Run a worker until it has received that many messages, then stop it in good order."""
+def what_a_worker_prints(settings: Settings, folder: Path, *, until: int, parked: int = 0) -> list[str]:
+    """Run a worker until it has received (and parked) that many messages, then stop it in good order."""
     log = folder / "worker.log"
     process = GuardedProcess(
         [sys.executable, "-m", "tests.contract.recording_worker"],
@@ -143,7 +213,12 @@ def what_a_worker_prints(settings: Settings, folder: Path, *, until: int) -> lis
             "LINKNER_HEARTBEAT_FILE": str(folder / "alive"),
         },
     )
-    assert wait_until(lambda: log.read_text().count("received ") >= until, within_s=30), log.read_text()
+
+    def is_done() -> bool:
+        text = log.read_text()
+        return text.count("received ") >= until and text.count("parked ") >= parked
+
+    assert wait_until(is_done, within_s=60), log.read_text()
     assert (folder / "alive").exists()
     process.stop(within_s=20)
     assert process.returncode() == 0, log.read_text()
