@@ -67,9 +67,26 @@ class Settings(BaseSettings):
     )
     llm_prices: str = Field("", description="JSON file of prices for a million tokens, by model and endpoint")
     budget_per_day: float = Field(0.0, ge=0, description="Cost of calls after which a day (UTC) asks no more")
-    lane: Literal["now", "never"] = Field("now", description="When documents are asked about: now or never")
+    lane: Literal["now", "batch", "never"] = Field(
+        "now", description="When documents are asked about: now, batch (within a day) or never"
+    )
     sources: str = Field("", description="JSON file of lane, deadline_s and budget_per_day by source")
     max_attempts: int = Field(5, gt=0, description="Attempts after which a question or a document ends")
+
+    # Batches
+    batch_at_least: int = Field(
+        100, gt=0, description="Waiting questions of the batch lane that make a batch"
+    )
+    batch_at_most: int = Field(5_000, gt=0, le=50_000, description="Most questions of one batch")
+    batch_after_s: float = Field(600.0, ge=0, description="Longest wait for a batch to fill")
+    batch_poll_s: float = Field(30.0, gt=0, description="Seconds between two looks at the batches")
+    batch_deadline_s: float = Field(
+        26 * 3600.0, gt=0, description="Age at which a document of the batch lane goes without its answers"
+    )
+    late_answers: Literal["drop", "revise"] = Field(
+        "drop",
+        description="What becomes of a batch's answers past the deadline: nothing, or another revision",
+    )
 
     # Delivery
     visibility_timeout_s: int = Field(300, gt=0, description="After it Redis delivers unacked messages again")

@@ -37,6 +37,7 @@ from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
+from workers.handlers.batch import BatchQuestions
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.handlers.ingest import IngestPosts
@@ -45,6 +46,7 @@ from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
 from workers.ports import Ledger
+from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
 from workers.store.outbox import PostgresOutbox
 from workers.store.parked import PostgresParking
@@ -54,6 +56,8 @@ from workers.tasks import register_ids_task, register_posts_task
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
+
+    from workers.store.only_one import OnlyOne
 
 NO_LLM = "no-llm"
 """The reason on candidates that were not asked about because no LLM is configured."""
@@ -198,7 +202,8 @@ def _answering(settings: Settings, store: PostgresStore) -> Answering:
 def policies(settings: Settings) -> Policies:
     """How the documents of each source are asked about."""
     default = Policy(lane=settings.lane)
-    return read_policies(settings.sources, default=default) if settings.sources else Policies(default=default)
+    by_source = read_policies(settings.sources, default=default) if settings.sources else {}
+    return Policies(default=default, by_source=by_source, batch_deadline_s=settings.batch_deadline_s)
 
 
 def _tariff(settings: Settings) -> Tariff:
@@ -222,6 +227,33 @@ def _budget(settings: Settings, tariff: Tariff, ledger: Ledger) -> Budget:
         )
     per_day = Decimal(str(settings.budget_per_day)) if settings.budget_per_day else None
     return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day, by_source=by_source)
+
+
+def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
+    """What asks the questions of the batch lane, and the lock that lets one process do so."""
+    from workers.batch_client import OpenAiBatches
+    from workers.store.batching import PostgresBatches
+    from workers.store.only_one import OnlyOne
+
+    settings.require("llm_base_url")
+    connections = engine(settings, connections=2)
+    tariff = _tariff(settings)
+    batching = BatchQuestions(
+        answering=_answering(settings, PostgresStore(connections)),
+        batches=PostgresBatches(connections),
+        llm=OpenAiBatches(
+            base_url=settings.llm_base_url,
+            api_key=settings.openai_api_key.get_secret_value(),
+            model=settings.llm_model,
+        ),
+        tariff=tariff,
+        budget=_budget(settings, tariff, PostgresReader(connections)),
+        at_least=settings.batch_at_least,
+        at_most=settings.batch_at_most,
+        after_s=settings.batch_after_s,
+        revise_late=settings.late_answers == "revise",
+    )
+    return batching, OnlyOne(connections, key=BATCHER_LOCK)
 
 
 def publisher(settings: Settings) -> Publisher:

@@ -47,7 +47,7 @@ class OpenAiLlm:
         Raises:
             ConfigurationError: the URL or the key cannot be used.
         """
-        _check(base_url, api_key)
+        check_endpoint(base_url, api_key)
         self._model = model
         self._deadline_s = deadline_s
         self._client = openai.AsyncOpenAI(
@@ -94,29 +94,35 @@ class OpenAiLlm:
         self._loop.close()
 
     async def _call(self, prompt: Prompt) -> Reply:
-        """The call, without a clock.
-
-        `max_tokens` and not its newer name: OpenAI's chat models, vLLM, Ollama and llama.cpp all obey it,
-        while Ollama ignores `max_completion_tokens` and would write without bound. (OpenAI's reasoning models
-        take only the new name, but refuse a temperature of 0 as well.)
-        """
+        """The call, without a clock."""
         response_format = self._structured.format(prompt)
         try:
             response = await self._client.chat.completions.with_raw_response.create(
-                model=self._model,
-                messages=[
-                    {"role": "system", "content": prompt.system},
-                    {"role": "user", "content": prompt.user},
-                ],
-                max_tokens=prompt.max_tokens,
-                temperature=0,
-                response_format=response_format,
+                **request_body(prompt, model=self._model), response_format=response_format
             )
         except openai.OpenAIError as error:
             # from None: the cause holds the request
-            raise self._structured.failed(prompt, response_format, _ours(error)) from None
+            raise self._structured.failed(prompt, response_format, service_error(error)) from None
         self._structured.answered(prompt, response_format)
         return read_reply(response.content)
+
+
+def request_body(prompt: Prompt, *, model: str) -> dict[str, Any]:
+    """What a chat completion is asked with, but for structured outputs.
+
+    `max_tokens` and not its newer name: OpenAI's chat models, vLLM, Ollama and llama.cpp all obey it, while
+    Ollama ignores `max_completion_tokens` and would write without bound. (OpenAI's reasoning models take only
+    the new name, but refuse a temperature of 0 as well.)
+    """
+    return {
+        "model": model,
+        "messages": [
+            {"role": "system", "content": prompt.system},
+            {"role": "user", "content": prompt.user},
+        ],
+        "max_tokens": prompt.max_tokens,
+        "temperature": 0,
+    }
 
 
 def read_reply(body: bytes) -> Reply:
@@ -157,7 +163,7 @@ def _storable(text: str) -> str:
     return text.encode("utf-8", "replace").decode().replace("\0", "")
 
 
-def _ours(error: openai.OpenAIError) -> ServiceError:
+def service_error(error: openai.OpenAIError) -> ServiceError:
     """The one place where the client's errors become ours; bodies and messages may hold the prompt or key."""
     if not isinstance(error, openai.APIStatusError):
         return UnavailableError("the LLM endpoint cannot be reached", got=type(error).__name__)
@@ -176,7 +182,8 @@ def _ours(error: openai.OpenAIError) -> ServiceError:
     return RejectedError("the LLM endpoint refused the request", got=got)
 
 
-def _check(base_url: str, api_key: str) -> None:
+def check_endpoint(base_url: str, api_key: str) -> None:
+    """Raise ConfigurationError where the URL or the key cannot be used."""
     try:
         parts = urlsplit(base_url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0

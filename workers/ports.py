@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any, Literal, Protocol
 
 from linkner.classification import Prompt
+from linkner.errors import ServiceError
 from linkner.pricing import Usage
 from linkner.spans import DecidedBy, Entity, LabelledSpan, Recognition, ScoredSpan, Span
 
@@ -23,8 +24,8 @@ Stage = Literal["recognise", "classify", "aggregate"]
 """A queue that the relay feeds; the ids in it are documents', questions' and documents'."""
 
 
-Lane = Literal["now", "never"]
-"""When a document is asked about: as soon as possible, or not at all."""
+Lane = Literal["now", "batch", "never"]
+"""When a document is asked about: as soon as possible, within a day for half the price, or not at all."""
 
 ATTEMPTS_EXHAUSTED = "attempts-exhausted"
 """The reason of a question or a document that was tried too often without coming to an end."""
@@ -95,6 +96,7 @@ class Recognised:
     questions: tuple[tuple[ScoredSpan, ...], ...]
     skip_reason: str | None = None
     deadline_s: float | None = None
+    lane: Lane = "now"
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,6 +442,57 @@ class Keys(Protocol):
         """Take posts from the key's quota: 0.0 if they may come now, else seconds to wait (nothing taken)."""
 
 
+@dataclass(frozen=True, slots=True)
+class BatchedQuestion:
+    """A question of a batch; `dead` means that it has ended without an answer."""
+
+    question_id: int
+    document_id: int
+    source: str
+    text: str
+    candidates: tuple[Span, ...]
+    state: Literal["open", "answered", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch that is under way. `provider_id` is None until it is known that the provider has it."""
+
+    batch_id: int
+    name: str
+    provider_id: str | None
+    age_s: float
+
+
+class Batches(Protocol):
+    """The store's view of questions that are asked in batches. Every method is one transaction."""
+
+    def gather(self, *, at_least: int, at_most: int, after_s: float) -> StoredBatch | None:
+        """Make a batch of waiting questions, if there are so many, or one has waited so long."""
+
+    def open(self) -> list[StoredBatch]:
+        """The batches under way, the oldest first."""
+
+    def members(self, batch_id: int) -> list[BatchedQuestion]:
+        """The questions of a batch, by id."""
+
+    def submitted(self, batch_id: int, *, provider_id: str) -> None:
+        """Write down what the provider calls the batch."""
+
+    def close(self, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
+        """End a batch; questions that are still open wait for the next one.
+
+        `calls` are those that the batch was, each by a question that it answers; they are recorded with the
+        end, and so once.
+        """
+
+    def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
+        """Those keys that the answer cache has an answer to, younger than `max_age_s`."""
+
+    def reopen_late(self, batch_id: int) -> int:
+        """Open those questions of a batch again that its answer comes too late for, and their documents."""
+
+
 class Outbox(Protocol):
     """The relay's view of the store."""
 
@@ -492,6 +545,35 @@ class Llm(Protocol):
 
     def ask(self, prompt: Prompt) -> Reply:
         """One call within the hard deadline. Raises UnavailableError or RejectedError."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchState:
+    """Whether a batch has ended, and what kept it, or a part of it, from being answered."""
+
+    ended: bool
+    error: str | None
+
+
+class BatchLlm(Protocol):
+    """A large language model that answers many prompts some time later, for less money.
+
+    Every method raises UnavailableError or RejectedError.
+    """
+
+    def submit(self, name: str, prompts: Mapping[str, Prompt]) -> str:
+        """Ask for a batch of these prompts, each with an id of at most 64 characters; the batch's id."""
+
+    def find(self, name: str) -> str | None:
+        """The id of the batch that was submitted by this name, where it was."""
+
+    def state(self, batch_id: str) -> BatchState: ...
+
+    def results(self, batch_id: str) -> Mapping[str, Reply | ServiceError]:
+        """What became of each prompt of a batch that has ended, by its id; some may be missing."""
+
+    def discard(self, batch_id: str) -> None:
+        """Have the provider forget what was sent and answered."""
 
 
 class Limiter(Protocol):

@@ -85,6 +85,8 @@ class _Question:
     answer: Answer | None = None
     awaits: bytes | None = None
     deadline_at: float | None = None
+    lane: str = "now"
+    batch_id: int | None = None
 
     @property
     def is_open(self) -> bool:
@@ -169,6 +171,7 @@ class FakeStore:
             question = _Question(len(self._questions) + 1, document, candidates, self._now, self._now)
             if result.deadline_s is not None:
                 question.deadline_at = max(document.accepted_at, document.replayed_at) + result.deadline_s
+            question.lane = result.lane
             if result.skip_reason is not None:
                 question.state, question.reason = "dead", result.skip_reason
             self._questions[question.id] = question
@@ -209,8 +212,7 @@ class FakeStore:
 
     def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
         known, question = self._cache.get(key), self._held(claim)
-        oldest = self._now - max_age_s
-        if known is not None and known.answer is not None and known.answered_at > oldest:
+        if self.is_known(key, max_age_s=max_age_s):
             return known.answer
         if question is None:
             return "stale"
@@ -244,7 +246,7 @@ class FakeStore:
         return True
 
     def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
-        self._calls.append((self._now, claim.source, call))
+        self.add_call(claim.source, call)
 
     def _wake(self, key: bytes) -> None:
         for question in self._questions.values():
@@ -320,6 +322,7 @@ class FakeStore:
             row
             for row in rows
             if row.state == _STATE_DUE[stage] and row.published_at is None and row.not_before <= self._now
+            if stage != "classify" or row.lane == "now"
         ]
         due = sorted(due, key=lambda row: (row.not_before, row.id))[:limit]
         if due:
@@ -467,6 +470,24 @@ class FakeStore:
             if _as_time(called_at).date() == _as_time(self._now).date() and call.cost is not None:
                 spent[source] = spent.get(source, Decimal(0)) + call.cost
         return spent
+
+    # For the fakes beside this one
+
+    @property
+    def now(self) -> float:
+        return self._now
+
+    @property
+    def questions(self) -> Collection[_Question]:
+        return self._questions.values()
+
+    def add_call(self, source: str, call: Call) -> None:
+        self._calls.append((self._now, source, call))
+
+    def is_known(self, key: bytes, *, max_age_s: float) -> bool:
+        """Whether the cache has an answer to the questions of this key that is not too old."""
+        known = self._cache.get(key)
+        return known is not None and known.answer is not None and known.answered_at > self._now - max_age_s
 
     # What they share
 

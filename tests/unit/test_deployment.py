@@ -58,7 +58,7 @@ def test_every_role_has_a_service() -> None:
     commands = {" ".join(service["command"][:3]) for service in OURS.values()}
 
     assert {command for command in commands if not command.startswith(("serve", "gateway"))} == {
-        "migrate", "relay", "worker recognise", "worker classify", "worker ingest aggregate",
+        "migrate", "relay", "batcher", "worker recognise", "worker classify", "worker ingest aggregate",
     }  # fmt: skip
     assert {"gateway", "recognition", "redis", "postgres"} <= SERVICES.keys()
 
@@ -85,7 +85,7 @@ def test_the_settings_take_what_a_service_is_given(name: str, monkeypatch: pytes
 
     if name != "recognition":
         settings.require("postgres_url", "redis_url")
-    if name in {"recognise-worker", "llm-caller"}:
+    if name in {"recognise-worker", "llm-caller", "batcher"}:
         assert settings.has_llm
 
 

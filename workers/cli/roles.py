@@ -1,4 +1,4 @@
-"""One process each: `gateway`, `relay`, `worker`, and `migrate` before them."""
+"""One process each: `gateway`, `relay`, `worker`, `batcher`, and `migrate` before them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(gateway)
     app.command()(relay)
+    app.command()(batcher)
     app.command()(worker)
     app.command()(migrate)
 
@@ -56,6 +57,26 @@ def relay(log_level: LogLevel = "INFO") -> None:
     _log(log_level)
     settings = load_settings()
     run_relay(build(settings), heartbeat_file=settings.heartbeat_file)
+
+
+def batcher(log_level: LogLevel = "INFO") -> None:
+    """Ask the questions of the batch lane, through the LLM's batch API. Of several, one works at a time.
+
+    Example: LINKNER_LLM_BASE_URL=https://api.openai.com/v1 LINKNER_LANE=batch linkner batcher
+    """
+    from broker.settings import load_settings
+    from workers.batcher import run_batcher
+    from workers.bootstrap import batcher as build
+
+    _log(log_level)
+    settings = load_settings()
+    batching, only_one = build(settings)
+    run_batcher(
+        batching,
+        may_work=only_one.is_held,
+        poll_s=settings.batch_poll_s,
+        heartbeat_file=settings.heartbeat_file,
+    )
 
 
 def worker(

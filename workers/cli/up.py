@@ -42,6 +42,7 @@ def up(
     home = folder or state_folder()
     shape = Shape(
         llm_callers=callers,
+        batcher=settings.has_llm,
         recognise_workers=recognisers,
         replicas=replicas,
         model=model,

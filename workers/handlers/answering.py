@@ -58,18 +58,20 @@ class Answering:
             return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
         return known
 
-    def replied(self, claim: ClaimedQuestion, question: SharedQuestion, reply: Reply, call: Call) -> Outcome:
-        """Record the answer in a reply, and what the call cost in any case."""
+    def replied(
+        self, claim: ClaimedQuestion, question: SharedQuestion, reply: Reply, call: Call | None
+    ) -> Outcome:
+        """Record the answer in a reply, and the call in any case, where there is one to be recorded."""
         reading = read(reply.text, question.asked, self.label_set)
         missing = [span for span in claim.candidates if span not in reading.labels]
         if missing and (claim.attempts < _READABLE_BY or not reading.labels):
-            self.store.record_call(claim, call)
+            self._record(claim, call)
             return self._unreadable(claim, reply)
         answer = _answer(question, reading, reply)
         keep = question.share(answer) if self.cache_max_age_s else None
         if self.store.record_answer(claim, answer, keep=keep, call=call):
             return "answered"
-        self.store.record_call(claim, call)
+        self._record(claim, call)
         return "stale"
 
     def failed(self, claim: ClaimedQuestion, error: ServiceError) -> Outcome:
@@ -93,6 +95,10 @@ class Answering:
     def end(self, claim: ClaimedQuestion, *, reason: str, error: str) -> Outcome:
         """End the question without an answer."""
         return "ended" if self.store.end_question(claim, reason=reason, error=error) else "stale"
+
+    def _record(self, claim: ClaimedQuestion, call: Call | None) -> None:
+        if call is not None:
+            self.store.record_call(claim, call)
 
     def _unreadable(self, claim: ClaimedQuestion, reply: Reply) -> Outcome:
         """A label outside the set is asked for once more, then the local label stands.

@@ -22,14 +22,15 @@ class Tariff:
     model: str
     price: Price | None
 
-    def call(self, reply: Reply) -> Call:
+    def call(self, reply: Reply, *, batched: bool = False) -> Call:
         """The call that this reply answered, for the record."""
         return Call(
             endpoint=self.endpoint,
             model=self.model,
             usage=reply.usage,
-            cost=None if self.price is None else self.price.cost(reply.usage),
+            cost=None if self.price is None else self.price.cost(reply.usage, batched=batched),
             replayed=reply.replayed,
+            batched=batched,
         )
 
 

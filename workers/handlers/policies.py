@@ -37,16 +37,21 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """The policy of each source, and that of all others."""
+    """The policy of each source, and that of all others.
+
+    `batch_deadline_s` is the deadline in the batch lane where there is no other: the relay's is too short.
+    """
 
     default: Policy = Policy()
     by_source: Mapping[str, Policy] = field(default_factory=dict)
+    batch_deadline_s: float = 26 * 3600.0
 
     def of(self, stored: StoredText) -> tuple[Lane, float | None]:
         """Lane and deadline (s) of a document: its own where it came with one, else its source's."""
         policy = self.by_source.get(stored.source, self.default)
+        lane = stored.lane or policy.lane
         deadline_s = policy.deadline_s if stored.deadline_s is None else stored.deadline_s
-        return stored.lane or policy.lane, deadline_s
+        return lane, self.batch_deadline_s if deadline_s is None and lane == "batch" else deadline_s
 
     @property
     def budgets(self) -> Mapping[str, Decimal]:
@@ -58,8 +63,8 @@ class Policies:
         }
 
 
-def read_policies(path: str | Path, *, default: Policy) -> Policies:
-    """The policies of a JSON file; what a source leaves out is as in `default`.
+def read_policies(path: str | Path, *, default: Policy) -> Mapping[str, Policy]:
+    """The policy of each source in a JSON file; what a source leaves out is as in `default`.
 
     `{"reddit": {"lane": "never"}, "twitter": {"deadline_s": 120, "budget_per_day": 2.5}}`
 
@@ -74,8 +79,7 @@ def read_policies(path: str | Path, *, default: Policy) -> Policies:
         ) from error
     if not isinstance(value, dict):
         raise ConfigurationError(f"{path} does not hold policies of sources", expected=_EXPECTED)
-    by_source = {source: _policy(source, chosen, default, path) for source, chosen in value.items()}
-    return Policies(default=default, by_source=by_source)
+    return {source: _policy(source, chosen, default, path) for source, chosen in value.items()}
 
 
 def _policy(source: str, chosen: Any, default: Policy, path: str | Path) -> Policy:

@@ -27,6 +27,7 @@ class Shape:
     """
 
     llm_callers: int = 1
+    batcher: bool = False
     recognise_workers: int = 1
     replicas: int = 1
     model: Path | None = None
@@ -92,6 +93,7 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
     found += _several("recogniser", ("worker", "recognise"), shape.recognise_workers)
     if env.get("LINKNER_LLM_BASE_URL"):
         found += _several("llm-caller", ("worker", "classify"), shape.llm_callers)
+        found += [Role("batcher", ("batcher",))] if shape.batcher else []
     found += [
         Role("relay", ("relay",)),
         Role("gateway", ("gateway",), _answers(f"{_gateway_url(env)}/readyz")),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from alembic import command
@@ -23,8 +23,9 @@ T = TypeVar("T")
 
 _DRIVER = "postgresql+psycopg"
 _STATEMENT_TIMEOUT_MS = 60_000
-MIGRATION_LOCK = 0x11A7_0001  # advisory locks are plain numbers: these two are LinkNER's
+MIGRATION_LOCK = 0x11A7_0001  # advisory locks are plain numbers: these are LinkNER's
 FEED_LOCK = 0x11A7_0002
+BATCHER_LOCK = 0x11A7_0003
 
 TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
 _ATTEMPTS = 4
@@ -153,6 +154,16 @@ def _once(
 ) -> T:
     with unavailable_as_such(), engine.begin() as connection:
         return work(connection, *args, **kwargs)
+
+
+def connection_of_its_own(engine: Engine) -> psycopg.Connection[Any]:
+    """A connection outside the pool and outside any transaction; close it."""
+    pooled = engine.raw_connection()
+    connection = pooled.dbapi_connection
+    pooled.detach()
+    assert isinstance(connection, psycopg.Connection)
+    connection.autocommit = True
+    return connection
 
 
 @contextmanager

@@ -192,7 +192,7 @@ def _items(connection: Connection, query: TextClause, values: Mapping[str, objec
 
 def _replay(connection: Connection, refs: Collection[Ref], send: SendAgain) -> int:
     documents = connection.execute(_REPLAY_DOCUMENTS, {"ids": _ids(refs, "document")}).rowcount
-    questions = _replay_questions(connection, _ids(refs, "question"))
+    questions = replay_questions(connection, _ids(refs, "question"))
     messages = _send_again(connection, _ids(refs, "message"), send)
     notify(connection, ["recognise", "classify"])
     return documents + questions + messages
@@ -205,7 +205,8 @@ def _send_again(connection: Connection, ids: Sequence[int], send: SendAgain) -> 
     return connection.execute(_REMOVE_MESSAGES, {"ids": ids}).rowcount if rows else 0
 
 
-def _replay_questions(connection: Connection, ids: Sequence[int]) -> int:
+def replay_questions(connection: Connection, ids: Sequence[int]) -> int:
+    """Open dead questions and their documents again; how many were dead."""
     connection.execute(_LOCK_DOCUMENTS, {"ids": ids})
     replayed = connection.execute(_REPLAY_QUESTIONS, {"ids": ids}).scalars().all()
     documents = {"ids": sorted(set(replayed))}

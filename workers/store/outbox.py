@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, TextClause, text
 from linkner.errors import UnavailableError
 from workers.ports import DEADLINE, Sender, Stage
 from workers.store.asking import MOVE_ON
-from workers.store.database import in_transaction, unavailable_as_such
+from workers.store.database import connection_of_its_own, in_transaction, unavailable_as_such
 from workers.store.finishing import fail_overdue
 from workers.store.sql import CHANNEL
 
@@ -28,7 +28,7 @@ DUE: dict[Stage, TextClause] = {
     "recognise": text(_DUE_DOCUMENTS.format(state="accepted")),
     "classify": text("""
         SELECT id FROM questions
-        WHERE state = 'pending' AND published_at IS NULL AND not_before <= now()
+        WHERE lane = 'now' AND state = 'pending' AND published_at IS NULL AND not_before <= now()
         ORDER BY not_before, id LIMIT :limit FOR UPDATE SKIP LOCKED
     """),
     "aggregate": text(_DUE_DOCUMENTS.format(state="classified")),
@@ -171,11 +171,7 @@ def _move_on_ended(connection: Connection) -> int:
 
 
 def _listen(engine: Engine) -> psycopg.Connection[Any]:
-    """A connection of its own, outside the pool and outside any transaction, that hears CHANNEL."""
-    pooled = engine.raw_connection()
-    connection = pooled.dbapi_connection
-    pooled.detach()
-    assert isinstance(connection, psycopg.Connection)
-    connection.autocommit = True
+    """A connection that hears CHANNEL."""
+    connection = connection_of_its_own(engine)
     connection.execute(f"LISTEN {CHANNEL}")
     return connection

@@ -23,16 +23,17 @@ _NEW_QUESTION_IDS = text("""
 """)
 
 _INSERT_QUESTIONS = text("""
-    INSERT INTO questions (id, document_id, state, reason, ended_at, deadline_at)
+    INSERT INTO questions (id, document_id, state, reason, ended_at, deadline_at, lane)
     SELECT new.id, document_id,
         CASE WHEN new.reason IS NULL THEN 'pending' ELSE 'dead' END,
         new.reason,
         CASE WHEN new.reason IS NOT NULL THEN now() END,
-        coalesce(replayed_at, accepted_at) + make_interval(secs => new.deadline_s)
+        coalesce(replayed_at, accepted_at) + make_interval(secs => new.deadline_s),
+        new.lane
     FROM unnest(
         CAST(:id AS bigint[]), CAST(:document_id AS bigint[]), CAST(:reason AS text[]),
-        CAST(:deadline_s AS float8[])
-    ) AS new (id, document_id, reason, deadline_s)
+        CAST(:deadline_s AS float8[]), CAST(:lane AS text[])
+    ) AS new (id, document_id, reason, deadline_s, lane)
     JOIN documents ON documents.id = document_id
 """)
 
@@ -98,10 +99,12 @@ def _insert_questions(connection: Connection, results: Sequence[Recognised]) -> 
         for question_id, (result, candidates) in zip(ids, pairs, strict=True)
     ]
     rows = [
-        (new.question_id, new.result.document_id, new.result.skip_reason, new.result.deadline_s)
+        (result.document_id, result.skip_reason, result.deadline_s, result.lane, new.question_id)
         for new in questions
+        for result in (new.result,)
     ]
-    connection.execute(_INSERT_QUESTIONS, columns(rows, "id", "document_id", "reason", "deadline_s"))
+    names = ("document_id", "reason", "deadline_s", "lane", "id")
+    connection.execute(_INSERT_QUESTIONS, columns(rows, *names))
     return questions
 
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from sqlalchemy import Connection, text
 
-from workers.ports import Call, ClaimedQuestion, CostRow, CostsBy
+from workers.ports import Call, CostRow, CostsBy
 from workers.store.sql import NAME_CHARS, storable
 
 _INSERT = text("""
@@ -22,7 +22,7 @@ _INSERT = text("""
         )
         SELECT :question_id, source, :endpoint, :model, :prompt_tokens, :cached_prompt_tokens,
             :completion_tokens, CAST(:cost AS numeric), :batched, :replayed
-        FROM documents WHERE id = :document_id
+        FROM questions JOIN documents ON documents.id = document_id WHERE questions.id = :question_id
         RETURNING source, cost
     )
     INSERT INTO spending (day, source, shard, cost)
@@ -54,11 +54,10 @@ _SPENT_TODAY = text("""
 """)
 
 
-def record_call(connection: Connection, claim: ClaimedQuestion, call: Call) -> None:
+def record_call(connection: Connection, question_id: int, call: Call) -> None:
     """See `Store.record_call`."""
     values = {
-        "question_id": claim.question_id,
-        "document_id": claim.document_id,
+        "question_id": question_id,
         "endpoint": storable(call.endpoint, limit=NAME_CHARS),
         "model": storable(call.model, limit=NAME_CHARS),
         "prompt_tokens": call.usage.prompt,

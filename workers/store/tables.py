@@ -138,11 +138,12 @@ class QuestionRow(Table, table=True):
     __tablename__ = "questions"
     __table_args__ = (
         _one_of("state", "pending", "claimed", "answered", "dead"),
+        _one_of("lane", "now", "batch"),
         Index(
             "questions_due",
             "not_before",
             "id",
-            postgresql_where=sql("published_at IS NULL AND state = 'pending'"),
+            postgresql_where=sql("lane = 'now' AND published_at IS NULL AND state = 'pending'"),
         ),
         Index(
             "questions_published",
@@ -150,6 +151,13 @@ class QuestionRow(Table, table=True):
             postgresql_where=sql("published_at IS NOT NULL AND state = 'pending'"),
         ),
         Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
+        Index(
+            "questions_batch_due",
+            "not_before",
+            "id",
+            postgresql_where=sql("lane = 'batch' AND batch_id IS NULL AND state = 'pending'"),
+        ),
+        Index("questions_batched", "batch_id", postgresql_where=sql("batch_id IS NOT NULL")),
         Index(
             "questions_deadline",
             "deadline_at",
@@ -176,6 +184,8 @@ class QuestionRow(Table, table=True):
     lease_until: datetime | None = _time(nullable=True)
     published_at: datetime | None = _time(nullable=True)
     deadline_at: datetime | None = _time(nullable=True)
+    lane: str = Field(sa_column=Column(Text, nullable=False, server_default="now"))
+    batch_id: int | None = Field(default=None, sa_column=Column(BigInteger, nullable=True))
     awaits: bytes | None = Field(default=None, sa_column=Column(LargeBinary, nullable=True))
     reason: str | None = _text(nullable=True)
     last_error: str | None = _text(nullable=True)
@@ -244,6 +254,26 @@ class CachedAnswerRow(Table, table=True):
     raw: str | None = _text(nullable=True)
     replayed: bool | None
     proposals: list[Any] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
+
+
+class BatchRow(Table, table=True):
+    """Questions asked together: preparing → submitted → closed. The provider's record holds the `name`."""
+
+    __tablename__ = "batches"
+    __table_args__ = (
+        UniqueConstraint("name"),
+        _one_of("state", "preparing", "submitted", "closed"),
+        Index("batches_open", "id", postgresql_where=sql("state <> 'closed'")),
+    )
+
+    id: int = _id()
+    name: str = Field(sa_column=Column(Text, nullable=False, server_default=sql("(gen_random_uuid())::text")))
+    state: str = Field(sa_column=Column(Text, nullable=False, server_default="preparing"))
+    provider_id: str | None = _text(nullable=True)
+    error: str | None = _text(nullable=True)
+    created_at: datetime = _time()
+    submitted_at: datetime | None = _time(nullable=True)
+    ended_at: datetime | None = _time(nullable=True)
 
 
 class CallRow(Table, table=True):

@@ -37,13 +37,19 @@ def test_a_source_has_its_policy_and_a_document_its_own_wish() -> None:
 def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
     file = written(tmp_path, {"a": {"lane": "never"}, "b": {"deadline_s": 2, "budget_per_day": 0.5}, "c": {}})
     found = read_policies(file, default=Policy(deadline_s=60.0))
-    assert found.by_source == {
+    assert found == {
         "a": Policy(lane="never", deadline_s=60.0),
         "b": Policy(deadline_s=2.0, budget_per_day=Decimal("0.5")),
         "c": Policy(deadline_s=60.0),
     }
-    assert found.budgets == {"b": Decimal("0.5")}
-    assert found.of(stored("d")) == ("now", 60.0)
+    assert Policies(by_source=found).budgets == {"b": Decimal("0.5")}
+
+
+def test_the_batch_lane_has_a_deadline_of_its_own() -> None:
+    policies = Policies(by_source={"slow": Policy(lane="batch")}, batch_deadline_s=90.0)
+    assert policies.of(stored("slow")) == ("batch", 90.0)
+    assert policies.of(stored("twitter", lane="batch", deadline_s=5.0)) == ("batch", 5.0)
+    assert policies.of(stored("twitter")) == ("now", None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,186 @@
+"""The batch lane: waiting questions asked together, answered within a day for less money.
+
+Nothing is paid for twice. A batch has its name before the provider hears of it, and whoever follows a process
+that died finds it by that name. Results are settled question by question, each by its own claim, and may be
+settled again from the beginning.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from linkner.classification import Prompt
+from linkner.errors import ServiceError, UnavailableError
+from workers.handlers.answering import Answering, Outcome
+from workers.handlers.budget import BUDGET, Budget, Tariff
+from workers.handlers.sharing import SharedQuestion
+from workers.ports import BatchedQuestion, Batches, BatchLlm, Call, Reply, StoredBatch
+
+log = logging.getLogger("linkner.batch")
+
+Results = Mapping[str, Reply | ServiceError]
+
+_APPEARS_WITHIN_S = 120.0
+"""Time after which a batch that the provider does not know will not come to be."""
+_GIVEN_UP_AFTER_S = 3 * 86_400.0
+"""Age at which a batch is given up that the provider still says nothing of."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchQuestions:
+    """Sends batches off and settles what comes back; for one process at a time.
+
+    A batch is made of `at_least` waiting questions, or fewer once one has waited `after_s`, and at most
+    `at_most`. With `revise_late` an answer that comes after its question's deadline opens the document once
+    more, for another revision; else it is dropped. `go_on` is asked before each question: once it says no,
+    the step ends soon, and leaves the rest to the next one.
+    """
+
+    answering: Answering
+    batches: Batches
+    llm: BatchLlm
+    tariff: Tariff
+    budget: Budget
+    at_least: int
+    at_most: int
+    after_s: float
+    revise_late: bool
+    go_on: Callable[[], bool] = lambda: True
+    lease_s: float = 60.0
+
+    def step(self) -> Mapping[str, int]:
+        """Look after the batches under way, then send off what waits; counts of questions by outcome."""
+        counts: Counter[str] = Counter()
+        for batch in self.batches.open():
+            try:
+                counts.update(self._look_after(batch))
+            except ServiceError as error:
+                log.warning("action=waiting batch=%s error=%s", batch.name, error)
+                if batch.age_s > _GIVEN_UP_AFTER_S:
+                    self.batches.close(batch.batch_id, error=str(error), calls={})
+        counts.update(self._send_off())
+        return counts
+
+    def _look_after(self, batch: StoredBatch) -> Mapping[str, int]:
+        provider_id = batch.provider_id or self._found(batch)
+        if provider_id is None:
+            return {}
+        state = self.llm.state(provider_id)
+        if not state.ended:
+            return {}
+        results = self.llm.results(provider_id)
+        counts, is_settled = self._settle(batch, results)
+        if is_settled:
+            self.batches.close(batch.batch_id, error=state.error, calls=self._calls(batch, results))
+            self._discard(batch, provider_id)
+        return counts
+
+    def _found(self, batch: StoredBatch) -> str | None:
+        """The id of a batch whose submission nobody saw end; it is closed where it never came to be."""
+        found = self.llm.find(batch.name)
+        if found is not None:
+            self.batches.submitted(batch.batch_id, provider_id=found)
+        elif batch.age_s > _APPEARS_WITHIN_S:
+            self.batches.close(batch.batch_id, error="the provider never had it", calls={})
+        return found
+
+    def _discard(self, batch: StoredBatch, provider_id: str) -> None:
+        try:
+            self.llm.discard(provider_id)
+        except ServiceError as error:
+            log.warning("action=not-discarded batch=%s error=%s", batch.name, error)
+
+    def _send_off(self) -> Mapping[str, int]:
+        batch = self.batches.gather(at_least=self.at_least, at_most=self.at_most, after_s=self.after_s)
+        if batch is None:
+            return {}
+        counts, prompts = self._prompts(batch)
+        if not prompts:
+            self.batches.close(batch.batch_id, error=None, calls={})
+            return counts
+        provider_id = self.llm.submit(batch.name, prompts)
+        self.batches.submitted(batch.batch_id, provider_id=provider_id)
+        log.info(
+            "action=submitted batch=%s provider_id=%s requests=%s", batch.name, provider_id, len(prompts)
+        )
+        return {**counts, "submitted": len(prompts)}
+
+    def _prompts(self, batch: StoredBatch) -> tuple[Counter[str], dict[str, Prompt]]:
+        """A prompt for each distinct question that is to be asked; the others are ended here."""
+        members = self.batches.members(batch.batch_id)
+        questions = [(member, self._question(member)) for member in members]
+        max_age_s = self.answering.cache_max_age_s
+        known = self.batches.known({question.key for _, question in questions}, max_age_s=max_age_s)
+        counts: Counter[str] = Counter()
+        prompts: dict[str, Prompt] = {}
+        for member, question in questions:
+            if question.key in known:
+                counts[self._recall(member, question)] += 1
+            elif self.budget.is_spent(member.source):
+                counts[self._end_unaffordable(member)] += 1
+            else:
+                prompts.setdefault(self._request_id(member, question), question.asked.prompt)
+        return counts, prompts
+
+    def _question(self, member: BatchedQuestion) -> SharedQuestion:
+        return self.answering.question(member.text, member.candidates)
+
+    def _request_id(self, member: BatchedQuestion, question: SharedQuestion) -> str:
+        """Equal questions are one request, where they share their answer."""
+        shared = self.answering.cache_max_age_s > 0
+        return question.key.hex() if shared else f"question-{member.question_id}"
+
+    def _recall(self, member: BatchedQuestion, question: SharedQuestion) -> str:
+        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
+        return "skipped" if claim is None else self.answering.recall(claim, question)
+
+    def _end_unaffordable(self, member: BatchedQuestion) -> Outcome:
+        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
+        if claim is None:
+            return "skipped"
+        return self.answering.end(claim, reason=BUDGET, error="the day's budget is spent")
+
+    def _settle(self, batch: StoredBatch, results: Results) -> tuple[Counter[str], bool]:
+        """What became of the batch's questions, and whether that is now so for all of them."""
+        if self.revise_late:
+            self.batches.reopen_late(batch.batch_id)
+        counts: Counter[str] = Counter()
+        is_settled = True
+        for member in self.batches.members(batch.batch_id):
+            if member.state != "open":
+                continue
+            if not self.go_on():
+                return counts, False
+            outcome = self._settle_one(member, results)
+            counts[outcome] += 1
+            # A process that died has left its claims behind: they end soon.
+            is_settled = is_settled and outcome != "skipped"
+        return counts, is_settled
+
+    def _calls(self, batch: StoredBatch, results: Results) -> dict[int, Call]:
+        """What the batch cost: a call for each reply, by one of the questions that it is the answer to."""
+        requests = {
+            self._request_id(member, self._question(member)): member.question_id
+            for member in self.batches.members(batch.batch_id)
+        }
+        return {
+            requests[request_id]: self.tariff.call(result, batched=True)
+            for request_id, result in results.items()
+            if isinstance(result, Reply) and request_id in requests
+        }
+
+    def _settle_one(self, member: BatchedQuestion, results: Results) -> Outcome:
+        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
+        if claim is None:
+            return "skipped"
+        question = self._question(member)
+        known = self.answering.recall(claim, question)
+        if known != "ask":
+            return known
+        result = results.get(self._request_id(member, question))
+        if isinstance(result, Reply):
+            return self.answering.replied(claim, question, result, call=None)
+        return self.answering.failed(claim, result or UnavailableError("the batch has no result for it"))
