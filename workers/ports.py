@@ -464,6 +464,20 @@ class StoredBatch:
     age_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as an operator sees it: how many of its questions wait for it, and how many it answered."""
+
+    name: str
+    state: Literal["preparing", "submitted", "closed"]
+    provider_id: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    error: str | None
+    waiting: int
+    answered: int
+
+
 class Batches(Protocol):
     """The store's view of questions that are asked in batches. Every method is one transaction."""
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import Engine
+from typer.testing import CliRunner
 
 from linkner.pricing import Usage
 from linkner.spans import Entity
 from tests.contract.test_store import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
+from workers.cli import app
 from workers.ports import Batches, CachedAnswer, Call, Lane, Recognised, Recognition, StoredBatch
 from workers.store.batching import PostgresBatches
+from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
@@ -24,6 +29,10 @@ from workers.store.repository import PostgresStore
 class World:
     ports: Ports
     batches: Batches
+    replay_refs: Callable[[Collection[Ref]], int]
+
+    def replay(self, question_id: int) -> int:
+        return self.replay_refs([Ref("question", question_id)])
 
     def ask(self, external_id: str, *, lane: Lane = "batch", deadline_s: float | None = None) -> int:
         """A document with one question in the lane; its id."""
@@ -58,11 +67,16 @@ class World:
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
     if request.param == "fake":
         fake = FakeStore()
-        yield World(Ports(fake, fake, fake), FakeBatches(fake))
+        yield World(Ports(fake, fake, fake), FakeBatches(fake), fake.replay)
         return
     engine = request.getfixturevalue("engine")
     outbox = PostgresOutbox(engine)
-    yield World(Ports(PostgresStore(engine), outbox, PostgresReader(engine)), PostgresBatches(engine))
+    dead = PostgresDead(engine)
+    yield World(
+        Ports(PostgresStore(engine), outbox, PostgresReader(engine)),
+        PostgresBatches(engine),
+        lambda refs: dead.replay(refs, send=lambda queue, message: None),
+    )
     outbox.close()
 
 
@@ -157,6 +171,16 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     assert [(e.label, e.decided_by) for e in item.document.entities] == [("group", "llm")]
 
 
+def test_a_dead_question_that_is_tried_again_waits_for_the_next_batch(world: World) -> None:
+    world.ask("1")
+    batch = world.gathered()
+    (question_id,) = world.members(batch)
+    world.ports.store.end_question(claimed(world.ports, question_id), reason="llm-refused", error="400")
+    world.batches.close(batch.batch_id, error=None, calls={})
+    assert world.replay(question_id) == 1
+    assert world.members(world.gathered()) == [question_id]
+
+
 def test_what_ended_for_another_reason_stays_ended(world: World) -> None:
     world.ask("1")
     batch = world.gathered()
@@ -182,3 +206,31 @@ def test_what_a_batch_cost_is_recorded_when_it_is_closed(world: World) -> None:
     call = Call("http://here/v1", "llm-1", Usage(300, 2), Decimal("0.0001"), replayed=False, batched=True)
     world.batches.close(batch.batch_id, error=None, calls={question_id: call})
     assert world.ports.reader.spent_today() == {"test": Decimal("0.0001")}
+
+
+def test_the_command_lists_the_latest_first(
+    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LINKNER_POSTGRES_URL", database_url)
+    assert "no batch" in CliRunner().invoke(app, ["batches"]).stdout
+    batches, outbox = PostgresBatches(engine), PostgresOutbox(engine)
+    ports = Ports(PostgresStore(engine), outbox, PostgresReader(engine))
+    world = World(ports, batches, lambda refs: 0)
+    world.ask("1")
+    first = world.gathered()
+    (question_id,) = world.members(first)
+    ports.store.record_answer(claimed(ports, question_id), answer({ANNA: "person"}))
+    batches.close(first.batch_id, error="expired", calls={})
+    world.ask("2")
+    second = world.gathered()
+    batches.submitted(second.batch_id, provider_id="batch_7")
+    lines = CliRunner().invoke(app, ["batches", "--json"]).stdout.splitlines()
+    found = [
+        [line[field] for field in ("name", "state", "provider_id", "waiting", "answered", "error")]
+        for line in map(json.loads, lines)
+    ]
+    assert found == [
+        [second.name, "submitted", "batch_7", 1, 0, None],
+        [first.name, "closed", None, 0, 1, "expired"],
+    ]
+    assert "batch_7" in CliRunner().invoke(app, ["batches"], env={"COLUMNS": "200"}).stdout

@@ -70,7 +70,7 @@ class FakeBatches:
             self._store.add_call(sources[question_id], call)
         self.errors[batch_id] = error
         for question in self._store.questions:
-            if question.batch_id == batch_id and question.is_open:
+            if question.batch_id == batch_id and question.state != "answered":
                 question.batch_id = None
 
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from linkner.errors import LinknerError
+from workers.cli.batches import register as add_batches
 from workers.cli.cache import register as add_cache
 from workers.cli.cost import register as add_cost
 from workers.cli.dead import register as add_dead
@@ -37,6 +38,7 @@ for add_commands in (
     add_keys,
     add_cache,
     add_cost,
+    add_batches,
     add_simulate,
     add_roles,
 ):

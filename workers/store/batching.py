@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Connection, Engine, text
 
 from linkner.spans import Span
-from workers.ports import DEADLINE, BatchedQuestion, Call, StoredBatch
+from workers.ports import DEADLINE, BatchedQuestion, BatchView, Call, StoredBatch
 from workers.store.database import in_transaction
 from workers.store.dead import replay_questions
 from workers.store.spending import record_call
@@ -59,13 +59,22 @@ _CLOSE = text("""
     UPDATE batches SET state = 'closed', ended_at = now(), error = :error
     WHERE id = :batch_id AND state <> 'closed'
 """)
-_FREE = text("""
-    UPDATE questions SET batch_id = NULL WHERE batch_id = :batch_id AND state IN ('pending', 'claimed')
-""")
+# A dead one may be tried again.
+_FREE = text("UPDATE questions SET batch_id = NULL WHERE batch_id = :batch_id AND state <> 'answered'")
 
 _KNOWN = text("""
     SELECT key FROM cached_answers
     WHERE key = ANY(CAST(:keys AS bytea[])) AND answered_at > now() - make_interval(secs => :max_age_s)
+""")
+
+_LATEST = text("""
+    SELECT name, batches.state, provider_id, batches.created_at, batches.ended_at, error,
+        count(questions.id) FILTER (WHERE questions.state IN ('pending', 'claimed')) AS waiting,
+        count(questions.id) FILTER (WHERE questions.state = 'answered') AS answered
+    FROM (SELECT * FROM batches ORDER BY id DESC LIMIT :limit) AS batches
+    LEFT JOIN questions ON batch_id = batches.id
+    GROUP BY batches.id, name, batches.state, provider_id, batches.created_at, batches.ended_at, error
+    ORDER BY batches.id DESC
 """)
 
 _LATE = text("""
@@ -105,6 +114,10 @@ class PostgresBatches:
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
         """See the port."""
         return in_transaction(self._engine, _known, keys, max_age_s=max_age_s)
+
+    def latest(self, *, limit: int) -> list[BatchView]:
+        """The latest batches first, ended or not."""
+        return in_transaction(self._engine, _latest, limit=limit)
 
     def reopen_late(self, batch_id: int) -> int:
         """See the port."""
@@ -153,6 +166,10 @@ def _close(connection: Connection, batch_id: int, *, error: str | None, calls: M
 def _known(connection: Connection, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
     found = connection.execute(_KNOWN, {"keys": list(keys), "max_age_s": max_age_s})
     return set(found.scalars())
+
+
+def _latest(connection: Connection, *, limit: int) -> list[BatchView]:
+    return [BatchView(**row._mapping) for row in connection.execute(_LATEST, {"limit": limit})]
 
 
 def _reopen_late(connection: Connection, batch_id: int) -> int:
