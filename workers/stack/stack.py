@@ -65,6 +65,8 @@ def running_stack(
         migrate(env["LINKNER_POSTGRES_URL"])
         # Libraries leave caches in the temporary folder: here they go with the stack's own.
         env |= {**_addresses(settings, shape), "TMPDIR": str(scratch)}
+        if shape.model and not settings.calibration:
+            env["LINKNER_CALIBRATION"] = str(shape.model)  # a budget goes by the calibration of this model
         supervisor = Supervisor(folder=logs, env=env)
         stack.callback(supervisor.stop)
         supervisor.start(roles(env, shape))
