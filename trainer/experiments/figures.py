@@ -101,7 +101,7 @@ def figure6(study: Study, thresholds: Thresholds) -> Figure:
         title="Figure 6: the linked system over the threshold",
         panels=panels,
         facts={**study.facts(), "thresholds": thresholds.source},
-        notes=[*study.notes(), f"Chosen {thresholds.source}."],
+        notes=[*study.notes(), f"Chosen {thresholds.note(study)}"],
     )
 
 
@@ -122,7 +122,7 @@ def figure7(study: Study, thresholds: Thresholds) -> Figure:
         title="Figure 7: local and linked by uncertainty",
         panels=panels,
         facts={**study.facts(), "thresholds": thresholds.source},
-        notes=[*study.notes(), f"{_INTERVALS} {thresholds.source}."],
+        notes=[*study.notes(), f"{_INTERVALS} {thresholds.note(study)}"],
     )
 
 

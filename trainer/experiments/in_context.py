@@ -9,7 +9,7 @@ from trainer.evaluation.judges import Judge
 from trainer.experiments.rendering import Cell, Column, Table
 from trainer.experiments.reported import reported_in_context, reported_llm_alone
 from trainer.experiments.study import Run, Study
-from trainer.experiments.tables import PAPER_NOTE, RUN_COLUMNS, run_cells
+from trainer.experiments.tables import REPORTED_NOTE, RUN_COLUMNS, run_cells
 from trainer.experiments.threshold import Thresholds
 
 Variants = Callable[[Run, bool, bool], Judge]
@@ -58,15 +58,15 @@ def table4(study: Study, thresholds: Thresholds, variants: Variants | None) -> T
             Column("label_description", "Label description"),
             Column("f1", "F1", "percent"),
             Column("gain", "Δ", "points"),
-            Column("paper_f1", "F1 (paper)", "percent"),
+            Column("paper_f1", "F1 (reported)", "percent"),
         ),
         rows=rows,
         facts={**study.facts(), "thresholds": thresholds.source, "variants": variants is not None},
         notes=[
             *notes,
             *study.notes(),
-            f"F1, and Δ against the local model alone, in per cent. {thresholds.source}.",
-            PAPER_NOTE,
+            f"F1, and Δ against the local model alone, in per cent. {thresholds.note(study)}",
+            REPORTED_NOTE,
         ],
     )
 

@@ -17,6 +17,8 @@ from trainer.experiments.study import Run, Study
 
 PAPER = "paper"
 
+_FLATTERING = " It was chosen on data that is evaluated here, which flatters the linked system."
+
 
 def intersection(local: Sequence[Interval], *, linked_f1: float) -> float:
     """The paper's rule (section 5.3, figure 5): τ is where the local model's F1 falls below the LLM's.
@@ -62,11 +64,18 @@ def by_rule(study: Study, run: Run, protocol: ProtocolName) -> Choice:
 class Thresholds:
     """Gives each run its τ under a protocol; `source` says in words where they are from.
 
-    `of` raises ConfigurationError where there is none for the run.
+    `of` raises ConfigurationError where there is none for the run. `chosen_on` are the titles of the data
+    that the rule has seen.
     """
 
     source: str
     of: Callable[[Run, ProtocolName], float]
+    chosen_on: frozenset[str] = frozenset()
+
+    def note(self, study: Study) -> str:
+        """The source as a sentence, with a warning where the rule has seen what is evaluated."""
+        seen = self.chosen_on & {run.data.title for run in study.runs}
+        return f"{self.source}.{_FLATTERING if seen else ''}"
 
 
 def read_thresholds(given: str) -> Thresholds:
@@ -106,8 +115,9 @@ def _from_file(path: Path) -> Thresholds:
             expected="`paper`, a number, or the JSON file that `linkner experiments table6` writes",
             got=f"{type(error).__name__}: {error}"[:120],
         ) from None
-    data = ", ".join(dict.fromkeys(str(row["data"]) for row in rows))
-    return Thresholds(f"τ by the paper's rule on {data} ({path.name})", partial(_of_rows, path, rows))
+    data = dict.fromkeys(str(row["data"]) for row in rows)
+    source = f"τ by the paper's rule on {', '.join(data)} ({path.name})"
+    return Thresholds(source, partial(_of_rows, path, rows), frozenset(data))
 
 
 def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]], run: Run, protocol: ProtocolName) -> float:
