@@ -113,7 +113,7 @@ def migrate() -> None:
 def _log(level: str) -> None:
     logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # One line a call or a task is too much at full speed; what fails is logged by the tasks themselves.
-    for noisy in ("httpx", "httpcore", "openai", "celery.worker.strategy", "celery.app.trace"):
+    for noisy in ("httpx", "httpx2", "httpcore", "openai", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # It warns, queue by queue, that Celery's ETA would not work; nothing here uses one.
     logging.getLogger("kombu.transport.native_delayed_delivery").setLevel(logging.ERROR)
