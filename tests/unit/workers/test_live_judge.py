@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 
 import pytest
 
 from linkner.classification import NON_ENTITY, Prompt
-from linkner.errors import RejectedError, ServiceError, UnavailableError
+from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Span
 from tests.fakes.llm import FakeLlm
 from tests.unit.trainer.evaluation.examples import sentence
 from trainer.evaluation.judges import Asked
-from workers.cli.model.live_judge import ATTEMPTS, LiveJudge
+from workers.cli.model.live_judge import ATTEMPTS, LiveJudge, endpoint
 
 FIRST = Asked(0, sentence(), (Span(0, 1),))
 SECOND = Asked(1, sentence(), (Span(1, 2), Span(2, 3)))
@@ -91,3 +92,10 @@ def test_an_endpoint_that_stays_away_ends_the_evaluation() -> None:
 
 def test_nothing_asked_is_nothing_answered() -> None:
     assert judge(FakeLlm(answer)).classify([]) == []
+
+
+def test_without_the_llm_client_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "workers.llm_client", None)
+
+    with pytest.raises(ConfigurationError, match=r"linkner\[workers\]"):
+        endpoint("http://127.0.0.1:1/v1", model="any")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from linkner.classification import Form, Prompt, Question
-from linkner.errors import RejectedError, UnavailableError
+from linkner.errors import ConfigurationError, RejectedError, UnavailableError
 from linkner.labels import LabelSet
 from workers.ports import Llm, Reply
 
@@ -106,9 +106,17 @@ def endpoint(url: str, *, model: str, connections: int = CONNECTIONS, deadline_s
     """The model of an OpenAI-compatible endpoint, with the key in OPENAI_API_KEY.
 
     Raises:
-        ConfigurationError: the URL or the key cannot be used.
+        ConfigurationError: the URL or the key cannot be used, or the LLM client is not installed: an image of
+            the trainer alone measures by replay.
     """
-    from workers.llm_client import OpenAiLlm
+    try:
+        from workers.llm_client import OpenAiLlm
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "no LLM can be asked from here",
+            got=f"there is no package {error.name}",
+            hint="install linkner[workers] beside linkner[trainer], or give --replies",
+        ) from error
 
     return OpenAiLlm(
         base_url=url,
