@@ -2,7 +2,7 @@
 # PYTHON=… chooses the interpreter that a new .venv is made with.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo chaos test lint lock clean
 
 CHECKS = ruff format mypy imports
 
@@ -14,6 +14,9 @@ setup: ## Make .venv ready
 
 demo: setup ## Carry about 100 posts through a whole stack on this machine
 	@.venv/bin/linkner demo
+
+chaos: setup ## Kill and cut off the parts of a stack for two minutes, and say whether a post was lost
+	@.venv/bin/linkner chaos
 
 test: setup ## Run every check and every test
 	@bin/check $(CHECKS) pytest

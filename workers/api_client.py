@@ -77,7 +77,12 @@ class GatewayClient:
         """Counts of documents, questions and decisions, and queue depths."""
         return self._get("/v1/status")
 
-    def _submit_batch(self, lines: Sequence[bytes], *, first_line: int) -> Submitted:
+    def submit_items(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+        """Submit one batch of NDJSON lines; what became of each, in order. Raises as `submit` does."""
+        items: list[dict[str, Any]] = self._submit(lines)["items"]
+        return items
+
+    def _submit(self, lines: Sequence[bytes]) -> dict[str, Any]:
         response = self._send(
             lambda: self._http.post(
                 "/v1/documents",
@@ -85,9 +90,13 @@ class GatewayClient:
                 headers={"content-type": "application/x-ndjson"},
             )
         )
-        body = response.json()
+        body: dict[str, Any] = response.json()
         if "items" not in body:
             raise RejectedError("the gateway refused the posts", got=response.text[:500])
+        return body
+
+    def _submit_batch(self, lines: Sequence[bytes], *, first_line: int) -> Submitted:
+        body = self._submit(lines)
         refusals = tuple(
             f"line {first_line + item['line'] - 1}: {_in_words(item['error'])}"
             for item in body["items"]

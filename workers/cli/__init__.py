@@ -9,6 +9,7 @@ import typer
 from linkner.errors import LinknerError
 from workers.cli.batches import register as add_batches
 from workers.cli.cache import register as add_cache
+from workers.cli.chaos import register as add_chaos
 from workers.cli.cost import register as add_cost
 from workers.cli.dead import register as add_dead
 from workers.cli.demo import register as add_demo
@@ -34,6 +35,7 @@ for add_commands in (
     add_documents,
     add_model,
     add_typos,
+    add_chaos,
     add_dead,
     add_keys,
     add_cache,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -23,7 +23,7 @@ class Shape:
     """How many processes of each kind a stack has, and what they are told beside the settings.
 
     `replay` is a posts file and a replies file: with it the LLM is the replaying server, and every answer is
-    marked as replayed.
+    marked as replayed. `environment` wins over all other variables.
     """
 
     llm_callers: int = 1
@@ -34,6 +34,7 @@ class Shape:
     gateway_port: int = 0
     replay: tuple[Path, Path] | None = None
     replay_options: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ def running_stack(
         env |= {**_addresses(settings, shape), "TMPDIR": str(scratch)}
         if shape.model and not settings.calibration:
             env["LINKNER_CALIBRATION"] = str(shape.model)  # a budget goes by the calibration of this model
+        env |= shape.environment
         supervisor = Supervisor(folder=logs, env=env)
         stack.callback(supervisor.stop)
         supervisor.start(roles(env, shape))
@@ -83,14 +85,8 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
     serve += ["--model", str(shape.model)] if shape.model else []
     found = [Role("recognition", tuple(serve), _answers(f"{recogniser_url}/healthz"), service=True)]
     if shape.replay:
-        posts, replies = shape.replay
-        url = env["LINKNER_LLM_BASE_URL"]
-        port = url.removesuffix("/v1").rpartition(":")[2]
-        files = ("--posts", str(posts), "--replies", str(replies))
-        arguments = ("simulate-llm", "--port", port, *files, *shape.replay_options)
-        found.append(
-            Role("replayed-llm", arguments, _answers(f"{url.removesuffix('/v1')}/healthz"), service=True)
-        )
+        port = int(env["LINKNER_LLM_BASE_URL"].removesuffix("/v1").rpartition(":")[2])
+        found.append(replaying_llm(port, shape.replay, options=shape.replay_options))
     found += [Role("aggregator", ("worker", "ingest", "aggregate"))]
     found += _several("recogniser", ("worker", "recognise"), shape.recognise_workers)
     if env.get("LINKNER_LLM_BASE_URL"):
@@ -101,6 +97,14 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
         Role("gateway", ("gateway",), _answers(f"{_gateway_url(env)}/readyz")),
     ]
     return found
+
+
+def replaying_llm(port: int, replay: tuple[Path, Path], *, options: Sequence[str]) -> Role:
+    """The server that replays replies (of a posts file and a replies file) as an LLM's endpoint."""
+    posts, replies = replay
+    arguments = ("simulate-llm", "--port", str(port), "--posts", str(posts), "--replies", str(replies))
+    is_ready = _answers(f"http://127.0.0.1:{port}/healthz")
+    return Role("replayed-llm", (*arguments, *options), is_ready, service=True)
 
 
 def _several(name: str, arguments: Sequence[str], count: int) -> list[Role]:
@@ -125,11 +129,11 @@ def _servers(settings: Settings, *, folder: Path, stack: ExitStack, report: Repo
 
 def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
     """Where the stack's own HTTP services listen: free ports of the loopback interface."""
-    llm = f"http://127.0.0.1:{_free_port()}/v1" if shape.replay else settings.llm_base_url
+    llm = f"http://127.0.0.1:{free_port()}/v1" if shape.replay else settings.llm_base_url
     return {
-        "LINKNER_RECOGNISER_URL": f"http://127.0.0.1:{_free_port()}",
+        "LINKNER_RECOGNISER_URL": f"http://127.0.0.1:{free_port()}",
         "LINKNER_GATEWAY_HOST": "127.0.0.1",
-        "LINKNER_GATEWAY_PORT": str(shape.gateway_port or _free_port()),
+        "LINKNER_GATEWAY_PORT": str(shape.gateway_port or free_port()),
         "LINKNER_GATEWAY_KEYS": settings.gateway_keys,
         "LINKNER_LLM_BASE_URL": llm,
         "LINKNER_LLM_REQUESTS_PER_MINUTE": str(settings.llm_requests_per_minute),
@@ -140,7 +144,8 @@ def _gateway_url(env: dict[str, str]) -> str:
     return f"http://{env['LINKNER_GATEWAY_HOST']}:{env['LINKNER_GATEWAY_PORT']}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

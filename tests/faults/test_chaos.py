@@ -1,0 +1,60 @@
+"""A short run of `linkner chaos` on each broker loses and doubles nothing; one that loses exits with 1."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from linkner.errors import ConfigurationError
+from tests.fakes.clock import FakeClock
+from workers.chaos import run as run_module
+from workers.chaos.ledger import Ledger
+from workers.cli import app
+
+
+def chaos(*arguments: str) -> tuple[int, dict[str, Any]]:
+    result = CliRunner().invoke(app, ["chaos", *arguments], catch_exceptions=False)
+    print(result.output)
+    return result.exit_code, json.loads(result.stdout.splitlines()[-1])
+
+
+@pytest.mark.timeout(290)
+@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
+def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.FixtureRequest) -> None:
+    if broker == "rabbitmq":
+        request.getfixturevalue("rabbitmq_url")  # skips where there is none
+    code, summary = chaos(
+        "--minutes", "0.4", "--kill-every", "5", "--posts", "80", "--seed", "3", "--broker", broker
+    )
+    assert code == 0
+    assert {name: summary[name] for name in ("accepted", "final", "lost", "doubled", "wrong")} == {
+        "accepted": 80,
+        "final": 80,
+        "lost": 0,
+        "doubled": 0,
+        "wrong": 0,
+    }
+    assert summary["faults"] == sum(summary["faults_by_kind"].values()) >= 12
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_the_exit_code_says_whether_anything_was_lost(final: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(plan: Any, **_: Any) -> tuple[Ledger, dict[str, Any]]:
+        ledger = Ledger(clock=FakeClock().monotonic)
+        ledger.submitted([{"status": "accepted", "id": 1}], ["x"])
+        document = {"id": 1, "revision": 1, "text": "x", "status": "final", "entities": []}
+        ledger.read([{"cursor": 1, "document": document}] if final else [])
+        return ledger, {**ledger.summary(missing_from_feed=0), "unsent": False}
+
+    monkeypatch.setattr(run_module, "run", run)
+    code, summary = chaos()
+    assert (code, summary["lost"]) == ((0, 0) if final else (1, 1))
+
+
+@pytest.mark.parametrize("arguments", [("--broker", "kafka"), ("--faults", "earthquake")])
+def test_what_cannot_be_done_is_one_clear_error(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigurationError, match="unknown"):
+        chaos(*arguments)

@@ -1,0 +1,104 @@
+"""The set check: what is lost, doubled or wrong is seen as such."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.fakes.clock import FakeClock
+from workers.chaos.ledger import Injected, Ledger
+
+TEXT = "Anna in Oslo"
+
+
+class Run:
+    """A ledger of two accepted posts, and a clock."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.ledger = Ledger(clock=self.clock.monotonic)
+        self.ledger.submitted([accepted(1), accepted(2)], [TEXT, TEXT])
+
+    def summary(self, missing: int = 0) -> dict[str, Any]:
+        return self.ledger.summary(missing_from_feed=missing)
+
+
+def accepted(id_: int, status: str = "accepted") -> dict[str, Any]:
+    return {"status": status, "id": id_}
+
+
+def entity(start: int, end: int, **changes: Any) -> dict[str, Any]:
+    text = TEXT[start:end]
+    return {"start": start, "end": end, "text": text, "decided_by": "llm", "reason": None} | changes
+
+
+def item(id_: int, *entities: dict[str, Any], cursor: int | None = None, **changes: Any) -> dict[str, Any]:
+    document = {"id": id_, "revision": 1, "text": TEXT, "status": "final", "entities": list(entities)}
+    return {"cursor": cursor or id_, "document": document | changes}
+
+
+def bad(summary: dict[str, Any]) -> dict[str, int]:
+    return {name: summary[name] for name in ("lost", "doubled", "wrong") if summary[name]}
+
+
+def test_a_run_in_which_everything_came_out_once() -> None:
+    run = Run()
+    run.ledger.read([item(1, entity(0, 4), entity(8, 12)), item(2)])
+    summary = run.summary()
+    assert (summary["accepted"], summary["final"], bad(summary)) == (2, 2, {})
+    assert run.ledger.waiting == 0
+
+
+def test_what_is_not_final_is_lost() -> None:
+    run = Run()
+    run.ledger.read([item(1)])
+    assert bad(run.summary()) == {"lost": 1}
+    assert run.ledger.waiting == 1
+
+
+def test_a_repeated_submission_counts_once_and_a_refused_one_not_at_all() -> None:
+    run = Run()
+    run.ledger.submitted([accepted(1, "duplicate"), {"status": "rejected", "id": None}], [TEXT, ""])
+    assert (run.summary()["accepted"], run.summary()["refused"]) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [
+        ([item(1), item(2), item(2, cursor=3)], {"doubled": 1}),
+        ([item(1), item(2, entity(0, 4), entity(0, 4))], {"doubled": 1, "wrong": 1}),
+        ([item(1), item(2, entity(0, 6), entity(4, 8))], {"wrong": 1}),
+        ([item(1), item(2, entity(0, 4, text="Oslo"))], {"wrong": 1}),
+        ([item(1), item(2, entity(0, 4, decided_by="fallback"))], {"wrong": 1}),
+        ([item(1), item(2, text="Berta")], {"wrong": 1}),
+        ([item(1), item(2, status="provisional")], {"wrong": 1}),
+        ([item(1, cursor=2), item(2, cursor=1)], {"wrong": 1}),
+    ],
+)
+def test_what_is_doubled_or_wrong_is_seen(items: list[dict[str, Any]], expected: dict[str, int]) -> None:
+    run = Run()
+    run.ledger.read(items)
+    assert bad(run.summary()) == expected
+
+
+def test_what_following_the_feed_missed_is_lost() -> None:
+    run = Run()
+    run.ledger.read([item(1), item(2)])
+    assert bad(run.summary(missing=1)) == {"lost": 1}
+
+
+def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
+    run = Run()
+    run.clock.sleep(1)
+    run.ledger.faults.append(Injected("kill", "", run.clock.monotonic()))
+    run.clock.sleep(7)
+    run.ledger.read([item(1)])
+    run.clock.sleep(2)
+    run.ledger.submitted([accepted(3)], [TEXT])
+    run.ledger.read([item(2)])
+    run.clock.sleep(50)
+    run.ledger.read([item(3)])
+    run.ledger.faults.append(Injected("kill", "", run.clock.monotonic()))
+    assert run.summary()["worst_recovery_s"] == {"kill": 9.0}
+    assert run.summary()["faults_by_kind"] == {"kill": 2}

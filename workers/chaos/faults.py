@@ -1,0 +1,108 @@
+"""The faults, each a function that injects it and says how it is healed."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from workers.chaos.proxy import TcpProxy
+
+Heal = Callable[[], None]
+
+RECOGNITION_WEIGHT = 0.25
+"""Killing the recognition service is rarer than other kills: it takes half a minute to start again."""
+
+
+class Crashable(Protocol):
+    """A server that can be restarted and killed."""
+
+    def restart(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
+class Processes(Protocol):
+    """The supervised roles."""
+
+    def pids(self) -> Mapping[str, int]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What faults are injected into. `broker` None where the broker is not the run's own to kill."""
+
+    processes: Sequence[Processes]
+    postgres: Crashable
+    broker: Crashable | None
+    empty_broker: Callable[[], None]
+    links: Mapping[str, TcpProxy]
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What was done, and, where it lasts, for how long and how it ends."""
+
+    detail: str
+    lasts_s: float = 0.0
+    heal: Heal | None = None
+
+
+def inject(kind: str, target: Target, drawn: random.Random) -> Injection:
+    """Inject one fault; what is left open is drawn."""
+    match kind:
+        case "kill":
+            return _kill(target, drawn)
+        case "broker-emptied":
+            target.empty_broker()
+            return Injection("every message and the limiter's state are gone")
+        case "broker-killed" if target.broker is not None:
+            target.broker.kill()
+            return Injection("kill -9 of the broker, started again")
+        case "postgres-restarted":
+            target.postgres.restart()
+            return Injection("stopped and started; transactions under way are rolled back")
+        case "postgres-killed":
+            target.postgres.kill()
+            return Injection("kill -9 of PostgreSQL, recovered")
+        case "llm-down" if "llm" in target.links:
+            return _on_link("llm", "cut", target, drawn.uniform(3, 8))
+        case "link-cut" | "link-delayed" | "link-half-open":
+            link = drawn.choice(sorted(target.links))
+            return _on_link(link, kind.removeprefix("link-"), target, drawn.uniform(2, 6))
+    return Injection("")
+
+
+def possible(kind: str, target: Target) -> bool:
+    """Whether the target can be hurt in this way."""
+    return {
+        "broker-killed": target.broker is not None,
+        "llm-down": "llm" in target.links,
+    }.get(kind, True)
+
+
+def _kill(target: Target, drawn: random.Random) -> Injection:
+    pids = {name: pid for processes in target.processes for name, pid in processes.pids().items()}
+    names = sorted(pids)
+    weights = [RECOGNITION_WEIGHT if name == "recognition" else 1.0 for name in names]
+    (name,) = drawn.choices(names, weights)
+    try:
+        os.kill(pids[name], signal.SIGKILL)
+    except ProcessLookupError:  # it is just being started again
+        return Injection(f"{name} was dead already")
+    return Injection(f"kill -9 of {name}")
+
+
+def _on_link(name: str, how: str, target: Target, lasts_s: float) -> Injection:
+    link = target.links[name]
+    match how:
+        case "cut":
+            link.cut()
+        case "delayed":
+            link.delay(0.2)
+        case _:
+            link.half_open()
+    return Injection(f"the link to {name} {how} for {lasts_s:.1f} s", lasts_s, link.heal)

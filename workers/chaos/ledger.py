@@ -1,0 +1,106 @@
+"""What a run accepted and what came out of it: the set check that shows what was lost or doubled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from threading import Lock
+from typing import Any
+
+from workers.demo.carry import Carried
+
+
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """One fault as it was injected, at a time of the ledger's clock."""
+
+    kind: str
+    detail: str
+    at: float
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Everything that producers and a reader of the feed saw; threads may share it.
+
+    A post counts as accepted from its first 202 on. `clock` gives seconds.
+    """
+
+    clock: Callable[[], float]
+    texts: dict[int, str] = field(default_factory=dict)
+    accepted_at: dict[int, float] = field(default_factory=dict)
+    final_at: dict[int, float] = field(default_factory=dict)
+    carried: Carried = field(default_factory=Carried)
+    refused: int = 0
+    out_of_order: int = 0
+    faults: list[Injected] = field(default_factory=list)
+    _cursor: int = 0
+    _lock: Lock = field(default_factory=Lock)
+
+    def submitted(self, items: Iterable[Mapping[str, Any]], texts: Iterable[str]) -> None:
+        """Note the gateway's answer on each post of a batch."""
+        now = self.clock()
+        with self._lock:
+            for item, text in zip(items, texts, strict=True):
+                if item["status"] == "rejected":
+                    self.refused += 1
+                elif item["id"] not in self.accepted_at:
+                    self.accepted_at[item["id"]] = now
+                    self.texts[item["id"]] = text
+
+    def read(self, items: Iterable[Mapping[str, Any]]) -> None:
+        """Note items of the feed, in the order in which they came."""
+        now = self.clock()
+        with self._lock:
+            for item in items:
+                self.out_of_order += item["cursor"] <= self._cursor
+                self._cursor = item["cursor"]
+                self.carried.add(item["document"])
+                self.final_at.setdefault(item["document"]["id"], now)
+
+    @property
+    def waiting(self) -> int:
+        """Accepted and not final yet."""
+        with self._lock:
+            return len(self.accepted_at.keys() - self.final_at.keys())
+
+    def wrong(self) -> int:
+        """Final documents that are not what was sent, or whose entities contradict them or each other."""
+        return self.carried.wrong_surface + sum(
+            _is_wrong(document, self.texts.get(id_)) for id_, document in self.carried.documents.items()
+        )
+
+    def recovery_s(self) -> dict[str, float]:
+        """For each kind of fault the worst time from its injection until all that was accepted before it was
+        final; what other faults delayed meanwhile is in it."""
+        worst: dict[str, float] = {}
+        for fault in self.faults:
+            before = [id_ for id_, accepted in self.accepted_at.items() if accepted <= fault.at]
+            ended = [self.final_at[id_] for id_ in before if id_ in self.final_at]
+            worst[fault.kind] = max(worst.get(fault.kind, 0.0), max(ended, default=fault.at) - fault.at, 0.0)
+        return worst
+
+    def summary(self, *, missing_from_feed: int) -> dict[str, Any]:
+        """The counts; `missing_from_feed` is what reading it afresh shows and following it missed."""
+        accepted = self.accepted_at.keys()
+        return {
+            "accepted": len(accepted),
+            "final": len(accepted & self.final_at.keys()),
+            "lost": len(accepted - self.final_at.keys()) + missing_from_feed,
+            "doubled": self.carried.doubled,
+            "wrong": self.wrong() + self.out_of_order,
+            "refused": self.refused,
+            "faults": len(self.faults),
+            "faults_by_kind": dict(sorted(Counter(fault.kind for fault in self.faults).items())),
+            "worst_recovery_s": {kind: round(s, 1) for kind, s in sorted(self.recovery_s().items())},
+        }
+
+
+def _is_wrong(document: Mapping[str, Any], text: str | None) -> bool:
+    """`text` is what was sent; None where another producer sent it."""
+    entities = sorted((entity["start"], entity["end"]) for entity in document["entities"])
+    overlap = any(after[0] < before[1] for before, after in pairwise(entities))
+    reasonless = any(e["decided_by"] == "fallback" and not e["reason"] for e in document["entities"])
+    return overlap or reasonless or document["status"] != "final" or text not in (None, document["text"])

@@ -1,0 +1,210 @@
+"""One run: posts at a steady pace through a stack of its own, faults on schedule, then the check."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from broker.queues import celery_app, declared_queues
+from broker.settings import Settings
+from linkner.errors import LinknerError
+from workers.api_client import BATCH, GatewayClient
+from workers.chaos.faults import Target, inject, possible
+from workers.chaos.ledger import Injected, Ledger
+from workers.chaos.proxy import proxying
+from workers.chaos.schedule import Planned
+from workers.chaos.servers import Servers, running_servers
+from workers.stack.stack import Shape, Stack, free_port, replaying_llm, running_stack
+from workers.stack.supervisor import Supervisor
+
+QUICK = {
+    "LINKNER_LLM_DEADLINE_S": "4",
+    "LINKNER_LEASE_MARGIN_S": "1",
+    "LINKNER_VISIBILITY_TIMEOUT_S": "10",
+    "LINKNER_REPUBLISH_MARGIN_S": "2",
+    "LINKNER_RECOGNISE_CHUNK": "16",
+    "LINKNER_LLM_REQUESTS_PER_MINUTE": "60000",
+}
+"""Short time-outs: what is lost is missed sooner, so that a run of minutes shows what hours would."""
+
+_PATIENCE_S = 300.0
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a run does. `rabbitmq_url` empty means that Redis is the broker; `replay` as in `Shape`."""
+
+    lines: Sequence[bytes]
+    faults: Sequence[Planned]
+    seconds: float
+    seed: int
+    rabbitmq_url: str = ""
+    replay: tuple[Path, Path] | None = None
+    model: Path | None = None
+    grace_s: float = 180.0
+
+
+def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, Any]]:
+    """Carry the plan out; the ledger and its summary.
+
+    `folder` is for the servers' data and the logs; its path must be short.
+
+    Raises:
+        LinknerError: the stack could not be started.
+    """
+    with _stack(plan, folder=folder, report=report) as (stack, target):
+        ledger = Ledger(clock=time.monotonic)
+        ended = threading.Event()
+        reader = threading.Thread(target=_follow, args=(stack.gateway_url, ledger, ended), daemon=True)
+        producer = threading.Thread(target=_produce, args=(stack.gateway_url, plan, ledger), daemon=True)
+        reader.start()
+        producer.start()
+        report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
+        _inject_all(plan, target, ledger, report=report)
+        report("the faults are over; waiting for everything accepted to be final")
+        producer.join(_PATIENCE_S)
+        _wait_until_final(ledger, within_s=plan.grace_s)
+        ended.set()
+        reader.join(_PATIENCE_S)
+        missing = _missing_from_feed(GatewayClient(stack.gateway_url), ledger)
+        unsent = producer.is_alive()
+    summary = ledger.summary(missing_from_feed=missing)
+    return ledger, {**summary, "unsent": unsent, "seed": plan.seed, "seconds": round(plan.seconds, 1)}
+
+
+@contextmanager
+def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack, Target]]:
+    with ExitStack() as stack:
+        servers = stack.enter_context(running_servers(folder))
+        links = dict(servers.links)
+        settings = Settings(
+            postgres_url=servers.postgres_url,
+            redis_url=servers.redis_url,
+            broker_url=plan.rabbitmq_url,
+            key_prefix=f"chaos-{plan.seed}-{free_port()}:",
+            gateway_keys="off",
+            llm_base_url="",
+        )
+        processes = []
+        if plan.replay:
+            port = free_port()
+            llm = Supervisor(folder=_made(folder / "llm"), env={})
+            stack.callback(llm.stop)
+            llm.start([replaying_llm(port, plan.replay, options=("--latency-median-s", "0.05"))])
+            llm.wait_until_ready(within_s=60)
+            links["llm"] = stack.enter_context(proxying(("127.0.0.1", port)))
+            settings = settings.model_copy(
+                update={"llm_base_url": f"http://127.0.0.1:{links['llm'].port}/v1"}
+            )
+            processes.append(llm)
+        shape = Shape(model=plan.model, environment={**QUICK, "LINKNER_KEY_PREFIX": settings.key_prefix})
+        running = stack.enter_context(
+            running_stack(settings, folder=folder / "stack", shape=shape, report=report)
+        )
+        if plan.rabbitmq_url:
+            stack.callback(_on_each_queue, settings, "delete")
+        yield running, _target(plan, servers, settings, links, [running.supervisor, *processes])
+
+
+def _target(
+    plan: Plan, servers: Servers, settings: Settings, links: dict[str, Any], processes: Sequence[Supervisor]
+) -> Target:
+    def empty_broker() -> None:
+        servers.empty_redis()
+        if plan.rabbitmq_url:
+            _on_each_queue(settings, "purge")
+
+    return Target(
+        processes=processes,
+        postgres=servers.postgres,
+        broker=None if plan.rabbitmq_url else servers.redis,
+        empty_broker=empty_broker,
+        links=links,
+    )
+
+
+def _on_each_queue(settings: Settings, action: str) -> None:
+    with celery_app(settings).connection_for_write() as connection:
+        for queue in declared_queues(settings).values():
+            bound = queue(connection.default_channel)
+            bound.declare()
+            getattr(bound, action)()
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _produce(url: str, plan: Plan, ledger: Ledger) -> None:
+    """Submit the posts evenly over the run, in batches of what a second brings."""
+    client = GatewayClient(url, patience_s=_PATIENCE_S)
+    batch = min(max(round(len(plan.lines) / plan.seconds), 1), BATCH)
+    began = time.monotonic()
+    for start in range(0, len(plan.lines), batch):
+        due = began + plan.seconds * start / len(plan.lines)
+        time.sleep(max(due - time.monotonic(), 0.0))
+        lines = plan.lines[start : start + batch]
+        ledger.submitted(client.submit_items(lines), [str(json.loads(line)["text"]) for line in lines])
+
+
+def _follow(url: str, ledger: Ledger, ended: threading.Event) -> None:
+    """Read the feed until everything has been waited for, and once more after that."""
+    pages = GatewayClient(url, patience_s=_PATIENCE_S).follow()
+    while True:
+        last = ended.is_set()
+        items = next(pages)
+        ledger.read(items)
+        if last and not items:
+            return
+        if not items:
+            ended.wait(0.1)
+
+
+def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -> None:
+    """What lasts goes on while the next faults come; all of it is healed in the end."""
+    drawn = random.Random(plan.seed)
+    began = time.monotonic()
+    healers: list[threading.Timer] = []
+    for planned in plan.faults:
+        if not possible(planned.kind, target):
+            continue
+        time.sleep(max(began + planned.at_s - time.monotonic(), 0.0))
+        at = time.monotonic()
+        injection = inject(planned.kind, target, drawn)
+        if injection.heal is not None:
+            healers.append(threading.Timer(injection.lasts_s, injection.heal))
+            healers[-1].start()
+        ledger.faults.append(Injected(planned.kind, injection.detail, at))
+        report(f"{at - began:6.1f} s  {planned.kind}: {injection.detail}")
+    time.sleep(max(began + plan.seconds - time.monotonic(), 0.0))
+    for healer in healers:
+        healer.join()
+
+
+def _wait_until_final(ledger: Ledger, *, within_s: float) -> None:
+    give_up = time.monotonic() + within_s
+    while ledger.waiting and time.monotonic() < give_up:
+        time.sleep(0.2)
+
+
+def _missing_from_feed(client: GatewayClient, ledger: Ledger) -> int:
+    """How many finished documents the feed has that following it did not show."""
+    try:
+        missed: set[int] = set()
+        for items in client.follow():
+            if not items:
+                return len(missed)
+            missed |= {item["document"]["id"] for item in items} - ledger.final_at.keys()
+    except LinknerError:
+        return len(ledger.accepted_at)
+    return 0
