@@ -73,7 +73,7 @@ def _draw_bars(axes: Axes, panel: Panel, bars: list[Series]) -> None:
 
 
 def _draw_series(axes: Axes, series: Series, *, colour: str, marker: str) -> None:
-    """A marked point has the colour of the series before it, on which it lies."""
+    """A marked point has the colour of the series before it, on which it lies. Hollow points stand alone."""
     values = [float("nan") if value is None else value for value in series.y]
     if series.kind == "level":
         axes.axhline(values[0], color=colour, linestyle="--", linewidth=1.2, label=series.label)
@@ -82,8 +82,9 @@ def _draw_series(axes: Axes, series: Series, *, colour: str, marker: str) -> Non
         star: dict[str, Any] = {"markersize": 14, "markeredgecolor": "black", "zorder": 5, "clip_on": False}
         axes.plot(series.x, values, "*", color=colour, label=series.label, **star)
         return
-    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5}
-    axes.plot(series.x, values, linewidth=1.6, label=series.label, **style)
-    few = [place for place, count in enumerate(series.counts) if count < FEW]
-    hollow: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white", "zorder": 4}
-    axes.plot([series.x[place] for place in few], [values[place] for place in few], **style, **hollow)
+    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 5, "clip_on": False}
+    few = {place for place, count in enumerate(series.counts) if count < FEW}
+    enough = [float("nan") if place in few else value for place, value in enumerate(values)]
+    axes.plot(series.x, enough, linewidth=1.6, label=series.label, **style)
+    hollow = [value if place in few else float("nan") for place, value in enumerate(values)]
+    axes.plot(series.x, hollow, linestyle="none", markerfacecolor="white", zorder=4, **style)

@@ -48,7 +48,6 @@ app = typer.Typer(
 )
 
 
-@app.command("datasets")
 def datasets() -> None:
     """The data sets that are known: labels, licence, and where to obtain each one in what form.
 
@@ -65,7 +64,6 @@ def datasets() -> None:
     Console().print(table)
 
 
-@app.command("figure4")
 def figure4(
     data: Data,
     data_set: SetName = None,
@@ -169,16 +167,6 @@ def _add_linked(name: str, summary: str) -> None:
     app.command(name, help=f"{summary}\n\n{example}")(command)
 
 
-_add_linked("table3", "F1 of the local model alone and linked to the LLM, for each uncertainty.")
-_add_ruled("table6", "Thresholds by the paper's rule, on a dev set.")
-_add_linked("table7", "The share of entities whose type the LLM decided.")
-_add_ruled("figure5", "The choice of the threshold, on a dev set.")
-_add_ruled("frontier", "F1 over questions: the LLM alone, the local model alone, both ways of linking.")
-_add_linked("figure6", "F1 of the linked system over the threshold.")
-_add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
-
-
-@app.command("table4")
 def table4(
     data: Data,
     data_set: SetName = None,
@@ -275,3 +263,15 @@ def _make(
     with bench(quiet=as_json) as tools:
         result = make(request.study(tools))
     deliver(result, output=output, as_json=as_json)
+
+
+_add_linked("table3", "F1 of the local model alone and linked to the LLM, for each uncertainty.")
+app.command()(table4)
+_add_ruled("table6", "Thresholds by the paper's rule, on a dev set.")
+_add_linked("table7", "The share of entities whose type the LLM decided.")
+app.command()(figure4)
+_add_ruled("figure5", "The choice of the threshold, on a dev set.")
+_add_linked("figure6", "F1 of the linked system over the threshold.")
+_add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
+_add_ruled("frontier", "F1 over questions: the LLM alone, the local model alone, both ways of linking.")
+app.command()(datasets)
