@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from broker.loopback import is_loopback
 from linkner.classification import FormName
 from linkner.classification.form_files import ExamplesBy
+from linkner.detection import EPSILON, MAX_QUESTIONS, THRESHOLD
 from linkner.errors import ConfigurationError
 
 
@@ -41,8 +42,10 @@ class Settings(BaseSettings):
     # Questions
     label_set: str = Field("wnut17", description="Label set of the model and the questions")
     label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
-    threshold: float = Field(0.15, ge=0, description="τ: predicted entities above it are asked about")
-    epsilon: float = Field(0.3, ge=0, le=1, description="ε: entity probability above which O spans are asked")
+    threshold: float = Field(THRESHOLD, ge=0, description="τ: predicted entities above it are asked about")
+    epsilon: float = Field(
+        EPSILON, ge=0, le=1, description="ε: entity probability above which O spans are asked"
+    )
     budget: float | None = Field(
         None,
         ge=0,
@@ -50,7 +53,7 @@ class Settings(BaseSettings):
         description="Posts of 100 that may be asked about; replaces τ and ε where it is set",
     )
     calibration: str = Field("", description="The model's calibration.json; that of the default checkpoint")
-    max_questions: int = Field(8, ge=0, description="Most candidates of one document")
+    max_questions: int = Field(MAX_QUESTIONS, ge=0, description="Most candidates of one document")
     question_form: FormName = Field(
         "per-span",
         description="per-span, packed (all candidates at once) or propose (the LLM may add to them)",

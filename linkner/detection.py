@@ -12,6 +12,15 @@ from linkner.calibration import Calibration
 from linkner.errors import ConfigurationError
 from linkner.spans import Recognition, ScoredSpan, Span
 
+THRESHOLD = 0.15
+"""τ by default, for evidential uncertainty (see `docs/decisions.md`)."""
+
+EPSILON = 0.3
+"""ε by default."""
+
+MAX_QUESTIONS = 8
+"""Most candidates of one document by default."""
+
 
 class Detects(Protocol):
     """Chooses the candidates of a document."""
@@ -31,9 +40,9 @@ class Detector:
         ConfigurationError: a value is out of its range.
     """
 
-    threshold: float
-    epsilon: float
-    max_questions: int
+    threshold: float = THRESHOLD
+    epsilon: float = EPSILON
+    max_questions: int = MAX_QUESTIONS
 
     def __post_init__(self) -> None:
         checks = {
@@ -84,7 +93,7 @@ class BudgetDetector:
     calibration: Calibration
     least: float
     floor: float = 0.05
-    max_questions: int = 8
+    max_questions: int = MAX_QUESTIONS
 
     def __post_init__(self) -> None:
         if not (self.least >= 0 and 0 <= self.floor <= 1 and self.max_questions >= 0):

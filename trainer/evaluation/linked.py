@@ -69,13 +69,18 @@ def unlinked(recognised: Recognised) -> Linked:
 
 
 def link_all(
-    recognised: Recognised, *, detector: Detects, judge: Judge, protocol: ProtocolName = "deployed"
+    recognised: Recognised, *, detector: Detects, judge: Judge | None, protocol: ProtocolName = "deployed"
 ) -> Linked:
     """Have the candidates of every sentence judged, and link the verdicts to the local model's entities.
 
+    Without a judge the local model's entities stand as they are.
+
     Raises:
+        ConfigurationError: the protocol is `paper`, and the detector has no threshold.
         ServiceError: the judge failed.
     """
+    if judge is None:
+        return unlinked(recognised)
     found = [
         candidates(recognised, index, detector=detector, protocol=protocol)
         for index in range(len(recognised))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,9 @@ from linkner.detection import Detects
 from linkner.scoring import Score, Scores
 from trainer.evaluation import metrics
 from trainer.evaluation.linked import Linked, unlinked
+from trainer.evaluation.linked import pooled as pool_linked
 from trainer.evaluation.local import Recognised
+from trainer.evaluation.local import pooled as pool_recognised
 from trainer.evaluation.metrics import Bin, Coverage, Interval, Unseen
 
 
@@ -116,6 +118,25 @@ def measure(
         best=metrics.coverage_at(recognised, per_post=best_spans),
         unseen=metrics.unseen(recognised.sentences, result.entities, seen=seen) if seen is not None else None,
     )
+
+
+def measure_all(
+    runs: Mapping[str, tuple[Recognised, Linked]],
+    *,
+    detector: Detects,
+    seen: Collection[str] | None = None,
+    best_spans: float = 1.0,
+    top: float = 1.0,
+) -> dict[str, Report]:
+    """A report on each data set by its name; of several, one on `all` of them taken as one comes last."""
+    every = dict(runs)
+    if len(runs) > 1:
+        recognised, linked = zip(*runs.values(), strict=True)
+        every["all"] = (pool_recognised(recognised), pool_linked(linked))
+    return {
+        name: measure(recognised, detector=detector, linked=linked, seen=seen, best_spans=best_spans, top=top)
+        for name, (recognised, linked) in every.items()
+    }
 
 
 def score_json(score: Score) -> dict[str, float | int]:

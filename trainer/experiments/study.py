@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linkner.conll import Sentence
-from linkner.detection import Detector
+from linkner.detection import EPSILON, MAX_QUESTIONS, Detector
 from linkner.labels import LabelSet
 from linkner.recognition.uncertainty import Method
 from linkner.scoring import score
@@ -110,8 +110,8 @@ class Study:
     runs: Sequence[Run]
     protocols: Sequence[ProtocolName] = ()
     llm: str = ""
-    epsilon: float = 0.3
-    max_questions: int = 8
+    epsilon: float = EPSILON
+    max_questions: int = MAX_QUESTIONS
     _linked: list[Linked] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def each(self) -> Iterator[tuple[Run, ProtocolName]]:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from linkner.errors import ConfigurationError, FileFormatError, InputError, LinknerError, UnavailableError
+from linkner import calibration
+from linkner.calibration import Calibration, Curve
+from linkner.errors import (
+    CheckpointError,
+    ConfigurationError,
+    FileFormatError,
+    InputError,
+    LinknerError,
+    UnavailableError,
+)
 from linkner.recognition import checkpoint
 from linkner.recognition.recogniser import Recogniser
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
@@ -139,6 +149,20 @@ def test_the_protocol_and_the_thresholds_choose_what_is_asked(app, folder, tmp_p
     assert asked("--max-questions", "1") == 100
 
 
+@pytest.mark.usefixtures("half_knowing")
+def test_a_budget_asks_about_the_posts_where_the_model_is_most_likely_wrong(app, folder, tmp_path) -> None:
+    certain, doubtful = Curve(((0.0, 0.0), (1.0, 0.1))), Curve(((0.0, 0.0), (1.0, 1.0)))
+    known = Calibration(wrong={"person": certain}, missed=doubtful, least={50.0: 0.2})
+    model = tmp_path / "calibrated"
+    shutil.copytree(folder, model)
+    calibration.write(model, known)
+    data = write(tmp_path / "a.conll", "Anna\tB-person\nsleeps\tO\n\n" + ANNA)
+    recorded = replies(tmp_path / "r.jsonl", {"sentence": 0, "entities": []}, {**ANNA_REPLY, "sentence": 1})
+    found = evaluated(app, str(model), "--data", data, "--replies", recorded, "--budget", "50")
+    assert (found["posts_asked_per_100_posts"], found["candidates_asked"]) == (50.0, 1), "Rome, of the second"
+    assert (found["budget"], found["tau"], found["epsilon"]) == (50.0, None, None)
+
+
 def test_several_files_are_columns_and_the_top_takes_them_together(app, folder, tmp_path) -> None:
     one, two = write(tmp_path / "one.conll", ANNA), write(tmp_path / "two.conll", NOTHING + ANNA)
     found = evaluated(app, folder, "--data", one, two)
@@ -226,6 +250,8 @@ def test_replies_of_another_label_set_are_refused_until_it_is_named(app, folder,
         (("--data", "{data}", "--llm", "ftp://localhost"), "URL cannot be used"),
         (("--data", "{data}", "--label-set", "unheard-of"), "no label set"),
         (("--data", "{data}", "--tau", "-1"), "threshold is out of range"),
+        (("--data", "{data}", "--budget", "20", "--tau", "0.1"), "a budget replaces τ and ε"),
+        (("--data", "{data}", "--budget", "20", "--protocol", "paper"), "a budget replaces τ and ε"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(app, folder, tmp_path, arguments, problem) -> None:
@@ -233,6 +259,12 @@ def test_options_that_do_not_go_together_are_refused(app, folder, tmp_path, argu
     error = refused(app, folder, *(argument.format(data=data) for argument in arguments))
     assert isinstance(error, ConfigurationError)
     assert problem in str(error)
+
+
+def test_a_budget_needs_a_calibration(app, folder, tmp_path) -> None:
+    error = refused(app, folder, "--data", write(tmp_path / "a.conll", ANNA), "--budget", "20")
+    assert isinstance(error, CheckpointError)
+    assert "linkner calibrate" in str(error)
 
 
 @pytest.mark.usefixtures("half_knowing")

@@ -15,7 +15,8 @@ from rich.table import Table
 from linkner.classification import Form
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
-from workers.cli.model.options import Device, FormOption
+from workers.cli.model.live_judge import CONNECTIONS
+from workers.cli.model.options import Connections, Deadline, Device, Endpoint, FormOption, LlmModel
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -30,13 +31,11 @@ def calibrate(
     replies: Annotated[
         Path | None, typer.Option(help="Recorded replies of an LLM, to show what each budget buys.")
     ] = None,
-    llm: Annotated[
-        str | None, typer.Option(help="The same by asking this endpoint; key in OPENAI_API_KEY.")
-    ] = None,
-    llm_model: Annotated[str, typer.Option(help="Name of the endpoint's model.")] = "gpt-4o-mini",
+    llm: Endpoint = None,
+    llm_model: LlmModel = "gpt-4o-mini",
     form: Annotated[FormOption, typer.Option(help="The form of question.")] = FormOption.PROPOSE,
-    connections: Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")] = 16,
-    llm_deadline_s: Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")] = 60.0,
+    connections: Connections = CONNECTIONS,
+    llm_deadline_s: Deadline = 60.0,
     device: Device = None,
     plot: Annotated[Path | None, typer.Option(help="Draw F1 over questions to this PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from linkner import calibration
 from linkner.classification import Form
-from linkner.detection import Detector
+from linkner.detection import EPSILON, MAX_QUESTIONS, THRESHOLD, BudgetDetector, Detector
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
-from workers.cli.model.options import Device, FormOption, Model, UncertaintyOverride
+from workers.cli.model.live_judge import CONNECTIONS
+from workers.cli.model.options import (
+    Connections,
+    Deadline,
+    Device,
+    Endpoint,
+    FormOption,
+    LlmModel,
+    Model,
+    Protocol,
+    UncertaintyOverride,
+)
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
     from trainer.evaluation.linked import Linked
     from trainer.evaluation.local import Recognised
-
-
-class ProtocolOption(StrEnum):
-    """Names of the protocols."""
-
-    DEPLOYED = "deployed"
-    PAPER = "paper"
 
 
 def evaluate(
@@ -37,12 +41,12 @@ def evaluate(
     more: Annotated[list[Path] | None, typer.Argument(metavar="[FILE]...", show_default=False)] = None,
     model: Model = None,
     protocol: Annotated[
-        ProtocolOption,
+        Protocol,
         typer.Option(
             help="How candidates are found: `deployed` sees no gold; `paper` also asks about gold spans that "
             "the model missed, as the paper's tables do."
         ),
-    ] = ProtocolOption.DEPLOYED,
+    ] = Protocol.DEPLOYED,
     form: Annotated[
         FormOption,
         typer.Option(
@@ -54,22 +58,34 @@ def evaluate(
         list[Path] | None,
         typer.Option(help="Link to an LLM that is replayed from recorded replies; once for each data file."),
     ] = None,
-    llm: Annotated[
-        str | None, typer.Option(help="Link to this OpenAI-compatible endpoint; key in OPENAI_API_KEY.")
-    ] = None,
-    llm_model: Annotated[str, typer.Option(help="Name of the endpoint's model.")] = "gpt-4o-mini",
-    connections: Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")] = 16,
-    llm_deadline_s: Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")] = 60.0,
+    llm: Endpoint = None,
+    llm_model: LlmModel = "gpt-4o-mini",
+    connections: Connections = CONNECTIONS,
+    llm_deadline_s: Deadline = 60.0,
     label_set: Annotated[
         str | None, typer.Option(help="Label set of the questions. [default: the model's]")
     ] = None,
-    tau: Annotated[float, typer.Option(help="τ: predicted entities with a larger u are asked about.")] = 0.15,
+    tau: Annotated[
+        float | None,
+        typer.Option(help=f"τ: predicted entities with a larger u are asked about. [default: {THRESHOLD:g}]"),
+    ] = None,
     epsilon: Annotated[
-        float, typer.Option(help="ε: entity probability above which O spans are asked about (deployed).")
-    ] = 0.3,
+        float | None,
+        typer.Option(
+            help=f"ε: O spans of a larger entity probability are, too (deployed). [default: {EPSILON:g}]"
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=100,
+            help="In place of τ and ε: posts of 100 to ask about, by the model's calibration (deployed).",
+        ),
+    ] = None,
     max_questions: Annotated[
         int, typer.Option(help="Most candidates of one post that are asked about (deployed).")
-    ] = 8,
+    ] = MAX_QUESTIONS,
     best_spans: Annotated[
         float, typer.Option(min=0, help="Spans a post at which the recall of the best spans is given.")
     ] = 1.0,
@@ -95,7 +111,7 @@ def evaluate(
 
     linkner evaluate --model models/mine --data news.conll typos.conll --json
 
-    linkner evaluate --data dev.conll --replies replies.dev.jsonl --form propose
+    linkner evaluate --data dev.conll --replies replies.dev.jsonl --form propose --budget 30
 
     linkner evaluate --data dev.conll --protocol paper --tau 0 --llm http://127.0.0.1:11434/v1
     --llm-model llama3
@@ -104,12 +120,19 @@ def evaluate(
     from linkner.labels import label_set as named
     from linkner.recognition.recogniser import Recogniser
     from linkner.recognition.uncertainty import largest
-    from trainer.evaluation import linked, local, metrics
+    from trainer.evaluation import local, metrics
+    from trainer.evaluation.linked import link_all
     from trainer.evaluation.reliability_plot import draw_reliability
-    from trainer.evaluation.report import measure
+    from trainer.evaluation.report import measure_all
     from workers.cli.model.tables import print_reports
 
-    detector = Detector(threshold=tau, epsilon=epsilon, max_questions=max_questions)
+    paths = _by_name([*(data or []), *(more or [])])
+    if budget is not None and (protocol is Protocol.PAPER or tau is not None or epsilon is not None):
+        raise ConfigurationError(
+            "a budget replaces τ and ε, and the paper's protocol knows none",
+            expected="--budget, or --tau and --epsilon",
+        )
+    detector = _detector(model, tau=tau, epsilon=epsilon, budget=budget, max_questions=max_questions)
     asking = JudgeOptions(
         replies=replies or [],
         llm=llm,
@@ -118,51 +141,37 @@ def evaluate(
         deadline_s=llm_deadline_s,
         form=Form(name=form.value),
     )
-    paths = _by_name([*(data or []), *(more or [])])
     recogniser = Recogniser.from_pretrained(
         model, device=device, uncertainty=uncertainty.value if uncertainty else None
     )
-    sets = {name: local.read_labelled(path, labels=recogniser.labels) for name, path in paths.items()}
+    config = recogniser.config
+    sets = {name: local.read_labelled(path, labels=config.labels) for name, path in paths.items()}
     surfaces = metrics.surfaces(conll.read(seen)) if seen else None
     runs: dict[str, tuple[Recognised, Linked]] = {}
-    with (
-        Steps() as steps,
-        asking.judges(sets, named(label_set or recogniser.label_set), steps) as judges,
-    ):
+    with Steps() as steps, asking.judges(sets, named(label_set or config.label_set), steps) as judges:
         for (name, sentences), judge in zip(sets.items(), judges, strict=True):
             steps.expect(name, len(sentences))
             found = local.recognise(recogniser, sentences, told=partial(steps.at, name))
-            runs[name] = (
-                found,
-                linked.link_all(found, detector=detector, judge=judge, protocol=protocol.value)
-                if judge is not None
-                else linked.unlinked(found),
-            )
-    if len(runs) > 1:
-        founds, results = zip(*runs.values(), strict=True)
-        runs["all"] = local.pooled(founds), linked.pooled(results)
-    reports = {
-        name: measure(
-            found,
-            detector=detector,
-            linked=result,
-            seen=surfaces,
-            best_spans=best_spans,
-            top=largest(recogniser.config.uncertainty, classes=recogniser.config.classes),
-        )
-        for name, (found, result) in runs.items()
-    }
-    _, whole = list(reports.items())[-1]
+            runs[name] = found, link_all(found, detector=detector, judge=judge, protocol=protocol.value)
+    reports = measure_all(
+        runs,
+        detector=detector,
+        seen=surfaces,
+        best_spans=best_spans,
+        top=largest(config.uncertainty, classes=config.classes),
+    )
+    whole = [*reports.values()][-1]
     context = {
         "model": recogniser.name,
-        "uncertainty": recogniser.config.uncertainty,
+        "uncertainty": config.uncertainty,
         "protocol": protocol.value,
+        "tau": detector.threshold if isinstance(detector, Detector) else None,
+        "epsilon": detector.epsilon if isinstance(detector, Detector) else None,
+        "budget": budget,
+        "max_questions": max_questions,
         "form": form.value,
         "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
         "token_count": None if judge is None else judge.token_count,
-        "tau": tau,
-        "epsilon": epsilon,
-        "max_questions": max_questions,
     }
     if plot is not None:
         draw_reliability(whole.bins, path=plot, title=f"{recogniser.name} on {', '.join(sets)}")
@@ -171,6 +180,25 @@ def evaluate(
         typer.echo(json.dumps({**context, **whole.to_json(), "files": files}))
     else:
         print_reports(reports, title=recogniser.name, context=_in_words(context))
+
+
+def _detector(
+    model: Path | None, *, tau: float | None, epsilon: float | None, budget: float | None, max_questions: int
+) -> Detector | BudgetDetector:
+    """Under a budget by the model's calibration where there is one, else by τ and ε: as in the stream.
+
+    Raises:
+        ConfigurationError: a value is out of its range.
+        CheckpointError: the model has no calibration.
+    """
+    if budget is None:
+        return Detector(
+            threshold=THRESHOLD if tau is None else tau,
+            epsilon=EPSILON if epsilon is None else epsilon,
+            max_questions=max_questions,
+        )
+    known = calibration.read(model or calibration.DEFAULT)
+    return BudgetDetector(calibration=known, least=known.worth(budget), max_questions=max_questions)
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
@@ -184,8 +212,12 @@ def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
 def _in_words(context: Mapping[str, Any]) -> str:
     if context["llm"] is None:
         return "no LLM: the local model alone"
+    chosen = (
+        f"τ = {context['tau']:g}, ε = {context['epsilon']:g}"
+        if context["budget"] is None
+        else f"a budget of {context['budget']:g} posts of 100"
+    )
     return (
-        f"{context['protocol']} protocol, {context['form']} questions; "
-        f"τ = {context['tau']:g}, ε = {context['epsilon']:g}; "
+        f"{context['protocol']} protocol, {context['form']} questions, {chosen}; "
         f"LLM: {context['llm']}; tokens: {context['token_count']}"
     )

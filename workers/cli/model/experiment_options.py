@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.model.options import Uncertainty
+from workers.cli.model.options import Protocol, Uncertainty
 
 
 class Split(StrEnum):
@@ -16,13 +16,6 @@ class Split(StrEnum):
 
     DEV = "dev"
     TEST = "test"
-
-
-class Protocol(StrEnum):
-    """Names of the protocols."""
-
-    PAPER = "paper"
-    DEPLOYED = "deployed"
 
 
 Data = Annotated[
@@ -45,12 +38,6 @@ Replies = Annotated[
     list[Path] | None,
     typer.Option(help="Recorded replies to replay: one file for each --data, in that order."),
 ]
-Endpoint = Annotated[
-    str | None, typer.Option("--llm", help="OpenAI-compatible endpoint to ask. (Its key: OPENAI_API_KEY.)")
-]
-LlmModel = Annotated[str, typer.Option(help="Name of the endpoint's model.")]
-Connections = Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")]
-Deadline = Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")]
 Protocols = Annotated[
     list[Protocol] | None,
     typer.Option("--protocol", help="How candidates are found; may be repeated. [default: both]"),

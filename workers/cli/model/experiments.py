@@ -10,21 +10,17 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from linkner.detection import EPSILON, MAX_QUESTIONS
 from workers.cli.model.delivery import deliver
 from workers.cli.model.experiment_options import (
     AsJson,
-    Connections,
     Data,
-    Deadline,
     Descriptions,
-    Endpoint,
     Epsilon,
-    LlmModel,
     MaxQuestions,
     Models,
     Output,
     Part,
-    Protocol,
     Protocols,
     Replies,
     SetName,
@@ -33,7 +29,8 @@ from workers.cli.model.experiment_options import (
     Uncertainties,
 )
 from workers.cli.model.judging import JudgeOptions
-from workers.cli.model.options import Device, Uncertainty
+from workers.cli.model.live_judge import CONNECTIONS
+from workers.cli.model.options import Connections, Deadline, Device, Endpoint, LlmModel, Protocol, Uncertainty
 from workers.cli.model.study import FewShot, LinkRequest, Request, bench
 
 if TYPE_CHECKING:
@@ -97,10 +94,10 @@ def _add_ruled(name: str, summary: str) -> None:
         llm: Endpoint = None,
         llm_model: LlmModel = "gpt-4o-mini",
         protocol: Protocols = None,
-        epsilon: Epsilon = 0.3,
-        max_questions: MaxQuestions = 8,
+        epsilon: Epsilon = EPSILON,
+        max_questions: MaxQuestions = MAX_QUESTIONS,
         descriptions: Descriptions = None,
-        connections: Connections = 16,
+        connections: Connections = CONNECTIONS,
         llm_deadline_s: Deadline = 60.0,
         device: Device = None,
         output: Output = None,
@@ -136,10 +133,10 @@ def _add_linked(name: str, summary: str) -> None:
         llm_model: LlmModel = "gpt-4o-mini",
         protocol: Protocols = None,
         threshold: Threshold = "paper",
-        epsilon: Epsilon = 0.3,
-        max_questions: MaxQuestions = 8,
+        epsilon: Epsilon = EPSILON,
+        max_questions: MaxQuestions = MAX_QUESTIONS,
         descriptions: Descriptions = None,
-        connections: Connections = 16,
+        connections: Connections = CONNECTIONS,
         llm_deadline_s: Deadline = 60.0,
         device: Device = None,
         output: Output = None,
@@ -183,10 +180,10 @@ def table4(
     seed: Annotated[int, typer.Option(help="Seed of the examples.")] = 0,
     protocol: Protocols = None,
     threshold: Threshold = "paper",
-    epsilon: Epsilon = 0.3,
-    max_questions: MaxQuestions = 8,
+    epsilon: Epsilon = EPSILON,
+    max_questions: MaxQuestions = MAX_QUESTIONS,
     descriptions: Descriptions = None,
-    connections: Connections = 16,
+    connections: Connections = CONNECTIONS,
     llm_deadline_s: Deadline = 60.0,
     device: Device = None,
     output: Output = None,

@@ -27,6 +27,13 @@ class FormOption(StrEnum):
     PROPOSE = "propose"
 
 
+class Protocol(StrEnum):
+    """Names of the protocols of evaluation."""
+
+    PAPER = "paper"
+    DEPLOYED = "deployed"
+
+
 Model = Annotated[
     Path | None, typer.Option(help="Checkpoint folder. [default: the one that comes with LinkNER]")
 ]
@@ -37,3 +44,9 @@ UncertaintyOverride = Annotated[
         help="How u is estimated; `evidential` needs a model trained so. [default: as the model was trained]"
     ),
 ]
+Endpoint = Annotated[
+    str | None, typer.Option("--llm", help="OpenAI-compatible endpoint to ask. (Its key: OPENAI_API_KEY.)")
+]
+LlmModel = Annotated[str, typer.Option(help="Name of the endpoint's model.")]
+Connections = Annotated[int, typer.Option(min=1, help="Calls to the endpoint at once.")]
+Deadline = Annotated[float, typer.Option(min=0.1, help="Longest time of one call.")]
