@@ -155,7 +155,7 @@ _DATA_SETS = (
         title="OntoNotes 5.0",
         setting="ID",
         labels=LABEL_SETS["ontonotes5"],
-        licence="LDC User Agreement: licensed, free of charge for members and non-members, no redistribution",
+        licence="LDC User Agreement: by licence only, no redistribution",
         source="the Linguistic Data Consortium, LDC2013T19, with the splits of the CoNLL-2012 shared task",
         form="all *_gold_conll files of a split one after the other in train.conll, dev.conll and test.conll "
         "(as CoNLL-2012 has them, names in brackets), or the same as columns with BIO tags",
