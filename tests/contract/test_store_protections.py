@@ -212,6 +212,69 @@ class TestFence:
         assert self._answer_late(store, engine)
 
 
+class TestLease:
+    """A question that somebody holds is not asked by another; one whose holder is gone is asked again."""
+
+    def _claim_twice(self, store: PostgresStore, engine: Engine) -> bool:
+        _, (claim, _) = two_claims(store, engine)
+        return store.claim(claim.question_id, lease_s=60, max_attempts=5) is not None
+
+    def test_intact(self, store: PostgresStore, engine: Engine) -> None:
+        assert not self._claim_twice(store, engine)
+
+    def test_switched_off(
+        self, store: PostgresStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ignored = without(asking.CLAIM, "state = 'claimed' AND lease_until <= now()", "state = 'claimed'")
+        monkeypatch.setattr(asking, "CLAIM", ignored)
+        assert self._claim_twice(store, engine)
+
+    def _crash(self, store: PostgresStore, engine: Engine) -> list[int]:
+        """Both questions' holders are gone; what the relay publishes after the next sweep."""
+        two_claims(store, engine)
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE questions SET lease_until = now()"))
+        relay = PostgresOutbox(engine)
+        relay.sweep(republish_after_s=1e6, deadline_s=1e6, document_deadline_s=1e6)
+        sent: list[int] = []
+        relay.publish_due("classify", limit=10, send=sent.extend)
+        return sent
+
+    def test_an_ended_lease_frees_the_question(self, store: PostgresStore, engine: Engine) -> None:
+        assert len(self._crash(store, engine)) == 2
+
+    def test_without_an_end_of_leases_a_crash_would_keep_questions_for_ever(
+        self, store: PostgresStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            outbox, "FREE_LEASES", without(outbox.FREE_LEASES, "lease_until <= now()", "false")
+        )
+        assert self._crash(store, engine) == []
+
+
+class TestRelay:
+    """What the broker lost is published again."""
+
+    def _lose_everything(self, store: PostgresStore, engine: Engine) -> list[int]:
+        ids = documents(store, 3)
+        relay = PostgresOutbox(engine)
+        relay.publish_due("recognise", limit=10, send=lambda lost: None)
+        relay.sweep(republish_after_s=0.0, deadline_s=1e6, document_deadline_s=1e6)
+        again: list[int] = []
+        relay.publish_due("recognise", limit=10, send=again.extend)
+        return [id_ for id_ in ids if id_ not in again]
+
+    def test_intact(self, store: PostgresStore, engine: Engine) -> None:
+        assert self._lose_everything(store, engine) == []
+
+    def test_switched_off(
+        self, store: PostgresStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        off = without(outbox.LOST_DOCUMENTS, "published_at <= now()", "published_at > now()")
+        monkeypatch.setattr(outbox, "LOST_DOCUMENTS", off)
+        assert len(self._lose_everything(store, engine)) == 3
+
+
 class TestTwoRelays:
     """A second relay passes over the rows that the first is sending, and does not wait for it."""
 

@@ -17,7 +17,7 @@ from workers.store.sql import NAME_CHARS, RAW_CHARS, columns, notify, storable, 
 _CLAIMABLE = "(state = 'pending' AND not_before <= now() OR state = 'claimed' AND lease_until <= now())"
 _HELD = "id = :question_id AND fence = :fence AND state = 'claimed'"
 
-_CLAIM = text(f"""
+CLAIM = text(f"""
     WITH claimed AS (
         UPDATE questions
         SET state = 'claimed', fence = fence + 1, attempts = attempts + 1,
@@ -90,7 +90,7 @@ def claim(
 ) -> ClaimedQuestion | None:
     """See `Store.claim`. A question that was put off is not taken before its time."""
     wanted = {"question_id": question_id, "max_attempts": max_attempts}
-    row = connection.execute(_CLAIM, {**wanted, "lease_s": lease_s}).one_or_none()
+    row = connection.execute(CLAIM, {**wanted, "lease_s": lease_s}).one_or_none()
     if row is not None:
         return _claimed(row)
     document_id = connection.execute(_FIND_EXHAUSTED, wanted).scalar_one_or_none()

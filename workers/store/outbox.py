@@ -38,7 +38,7 @@ _MARK_DOCUMENTS = text("UPDATE documents SET published_at = now() WHERE id = ANY
 _MARK_QUESTIONS = text("UPDATE questions SET published_at = now() WHERE id = ANY(:ids)")
 
 # A sweep passes over rows that are locked: somebody works on them.
-_FREE_LEASES = text("""
+FREE_LEASES = text("""
     UPDATE questions SET state = 'pending', published_at = NULL, lease_until = NULL
     WHERE id IN (
         SELECT id FROM questions WHERE state = 'claimed' AND lease_until <= now()
@@ -54,8 +54,8 @@ _LOST = """
         ORDER BY published_at LIMIT :limit FOR UPDATE SKIP LOCKED
     )
 """
-_LOST_DOCUMENTS = text(_LOST.format(table="documents", unfinished="state IN ('accepted', 'classified')"))
-_LOST_QUESTIONS = text(_LOST.format(table="questions", unfinished="state = 'pending'"))
+LOST_DOCUMENTS = text(_LOST.format(table="documents", unfinished="state IN ('accepted', 'classified')"))
+LOST_QUESTIONS = text(_LOST.format(table="questions", unfinished="state = 'pending'"))
 
 _OVERDUE = "deadline_at IS NULL AND created_at <= now() - make_interval(secs => :deadline_s)"
 _OVERDUE_BY_ITS_OWN = "deadline_at <= now()"
@@ -113,9 +113,9 @@ class PostgresOutbox:
         `overdue_questions`, `ended`."""
         lost = {"republish_after_s": republish_after_s, "limit": _SWEEP_LIMIT}
         return {
-            "freed": in_transaction(self._engine, _update, _FREE_LEASES, {"limit": _SWEEP_LIMIT}),
-            "lost_documents": in_transaction(self._engine, _update, _LOST_DOCUMENTS, lost),
-            "lost_questions": in_transaction(self._engine, _update, _LOST_QUESTIONS, lost),
+            "freed": in_transaction(self._engine, _update, FREE_LEASES, {"limit": _SWEEP_LIMIT}),
+            "lost_documents": in_transaction(self._engine, _update, LOST_DOCUMENTS, lost),
+            "lost_questions": in_transaction(self._engine, _update, LOST_QUESTIONS, lost),
             "overdue_documents": in_transaction(
                 self._engine, fail_overdue, deadline_s=document_deadline_s, limit=_SWEEP_LIMIT
             ),
