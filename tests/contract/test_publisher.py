@@ -164,6 +164,7 @@ class TestConfirm:
         try:
             publisher.send(CLASSIFY, [1])
             publisher.send(CLASSIFY, [2])
+            wait_until(lambda: publisher.depth(CLASSIFY) > 0)  # unconfirmed ones are still on their way
             return publisher.depth(CLASSIFY)
         finally:
             publisher.close()

@@ -449,7 +449,7 @@ class TestDeadlocks:
         return len(runs)
 
     def test_intact(self, engine: Engine, threads: ThreadPoolExecutor) -> None:
-        assert self._lock_crosswise(engine, threads) == 3
+        assert self._lock_crosswise(engine, threads) >= 3  # now and then PostgreSQL sacrifices both
 
     def test_switched_off(
         self, engine: Engine, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
