@@ -37,7 +37,7 @@ class Settings(BaseSettings):
     llm_deadline_s: float = Field(30.0, gt=0, description="Hard deadline of one LLM call")
     llm_requests_per_minute: int = Field(600, gt=0, description="Global limit over all LLM callers")
     llm_slots: int = Field(32, gt=0, description="Calls at once in one LLM caller process")
-    llm_max_wait_s: float = Field(2.0, ge=0, description="Longest wait for the limiter inside a slot")
+    llm_max_wait_s: float = Field(2.0, gt=0, description="Longest wait for the limiter inside a slot")
 
     # Questions
     label_set: str = Field("wnut17", description="Label set of the model and the questions")

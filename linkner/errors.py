@@ -7,6 +7,7 @@ LinknerError
 ├── CheckpointError        a model checkpoint cannot be read or does not fit
 └── ServiceError           a service answered with an error or not at all
     ├── UnavailableError        try again later (`retry_after_s` where the service said when)
+    │   └── BudgetSpentError    the money for it is spent until then
     ├── RejectedError           the same request will be refused again
     └── CrashedError            the service failed at this request, which may be why
 
@@ -66,6 +67,10 @@ class UnavailableError(ServiceError):
     def __init__(self, problem: str, *, retry_after_s: float | None = None, **details: str) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(problem, **details)
+
+
+class BudgetSpentError(UnavailableError):
+    """The money for the service is spent; `retry_after_s` until there is some again."""
 
 
 class RejectedError(ServiceError):

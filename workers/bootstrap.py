@@ -15,6 +15,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from broker.consumer import parking_consumer
+from broker.limits import Limits as CallLimits
 from broker.publisher import Publisher
 from broker.queues import (
     AGGREGATE,
@@ -57,6 +58,7 @@ from workers.tasks import register_ids_task, register_posts_task
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from workers.llm_pool import LlmPool
     from workers.store.only_one import OnlyOne
 
 NO_LLM = "no-llm"
@@ -160,32 +162,37 @@ def detector(settings: Settings) -> Detects:
 
 
 def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestion:
-    from broker.limiter import RedisLimiter
-    from broker.redis_client import connect as connect_redis
-    from workers.llm_client import OpenAiLlm
-
     settings.require("llm_base_url", "redis_url")
     tariff = _tariff(settings)
     return ClassifyQuestion(
         answering=_answering(settings, store),
-        llm=OpenAiLlm(
-            base_url=settings.llm_base_url,
-            api_key=settings.openai_api_key.get_secret_value(),
-            model=settings.llm_model,
-            deadline_s=settings.llm_deadline_s,
-            connections=settings.llm_slots,
-        ),
-        limiter=RedisLimiter(
-            connect_redis(settings.redis_url),
-            key=f"{settings.key_prefix}limit:{settings.llm_model}",
-            per_minute=settings.llm_requests_per_minute,
-        ),
-        clock=SystemClock(),
+        llms=_llms(settings, tariff),
         lease_s=settings.lease_s,
-        max_wait_s=settings.llm_max_wait_s,
-        tariff=tariff,
         budget=_budget(settings, tariff, ledger),
     )
+
+
+def _llms(settings: Settings, tariff: Tariff) -> LlmPool:
+    from broker.limiter import RedisLimiter
+    from broker.redis_client import connect as connect_redis
+    from workers.llm_client import OpenAiLlm
+    from workers.llm_pool import LimitedLlm, LlmPool
+
+    llm = OpenAiLlm(
+        base_url=settings.llm_base_url,
+        api_key=settings.openai_api_key.get_secret_value(),
+        model=settings.llm_model,
+        deadline_s=settings.llm_deadline_s,
+        connections=settings.llm_slots,
+    )
+    limiter = RedisLimiter(
+        connect_redis(settings.redis_url),
+        prefix=f"{settings.key_prefix}llm:{settings.llm_model}",
+        limits=CallLimits(requests_per_minute=settings.llm_requests_per_minute),
+        lease_s=settings.lease_s,
+    )
+    endpoint = LimitedLlm(llm=llm, limiter=limiter, tariff=tariff)
+    return LlmPool([endpoint], clock=SystemClock(), max_wait_s=settings.llm_max_wait_s)
 
 
 def _answering(settings: Settings, store: PostgresStore) -> Answering:

@@ -12,6 +12,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from broker.limits import NOTHING_SAID, Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
 from linkner.errors import ServiceError
 from linkner.pricing import Usage
@@ -185,7 +186,10 @@ class Joinable:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the LLM sent back. `cached_prompt_tokens` are those that the provider's prompt cache served."""
+    """What the LLM sent back. `cached_prompt_tokens` are those that the provider's prompt cache served.
+
+    `said` is what the response told about the endpoint's limits.
+    """
 
     text: str
     model: str
@@ -193,11 +197,20 @@ class Reply:
     completion_tokens: int
     replayed: bool
     cached_prompt_tokens: int = 0
+    said: Said = NOTHING_SAID
 
     @property
     def usage(self) -> Usage:
         """The tokens of the call."""
         return Usage(self.prompt_tokens, self.completion_tokens, cached_prompt=self.cached_prompt_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A reply, and the call that got it."""
+
+    reply: Reply
+    call: Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -590,14 +603,24 @@ class BatchLlm(Protocol):
         """Have the provider forget what was sent and answered."""
 
 
+class Llms(Protocol):
+    """All endpoints that may be asked, behind their limits."""
+
+    def ask(self, prompt: Prompt) -> Asked:
+        """One call at one of them. Raises as `Llm.ask` does, and BudgetSpentError."""
+
+
 class Limiter(Protocol):
-    """The global limit on LLM calls, shared by all callers."""
+    """The limits and the circuit breaker of one LLM endpoint, shared by all callers."""
 
-    def reserve(self) -> float:
-        """Take one request's permit: 0.0 if it may go now, else seconds to wait (nothing taken).
+    def reserve(self, demand: Demand, *, max_wait_s: float) -> Permit | Refusal:
+        """A permit to start within `max_wait_s`, with all that the call may take, or a refusal and nothing.
 
-        Fails closed: raises UnavailableError where the limit's state cannot be reached.
+        Fails closed: raises UnavailableError where the state cannot be reached.
         """
+
+    def settle(self, permit: Permit, result: Result) -> None:
+        """Tell how the call of a permit ended, which gives back what it did not take."""
 
 
 class Clock(Protocol):

@@ -14,10 +14,11 @@ from linkner.classification import Form, Prompt
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.test_store_protections import held_back, without
+from tests.fakes.llm import FreeLlms
 from tests.support.blocking import wait_until_blocked
 from workers.clock import SystemClock
 from workers.handlers.answering import Answering
-from workers.handlers.budget import Budget, Tariff
+from workers.handlers.budget import Budget
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Reply
 from workers.store import answer_cache
@@ -52,11 +53,6 @@ class HeldLlm:
         return Reply("person", "held", 10, 1, replayed=True)
 
 
-class AlwaysFree:
-    def reserve(self) -> float:
-        return 0.0
-
-
 class Stream:
     """Copies of a few posts, each with one question, and the caller that answers them."""
 
@@ -72,12 +68,8 @@ class Stream:
                 max_attempts=5,
                 cache_max_age_s=cache_max_age_s,
             ),
-            llm=self.llm,
-            limiter=AlwaysFree(),
-            clock=SystemClock(),
+            llms=FreeLlms(self.llm),
             lease_s=60.0,
-            max_wait_s=0.0,
-            tariff=Tariff(endpoint="http://here/v1", model="held", price=None),
             budget=Budget(ledger=self.reader, clock=SystemClock()),
         )
 

@@ -1,22 +1,35 @@
-"""ports.Limiter: one body over the fake and over the script in a real Redis, and both compared."""
+"""ports.Limiter: one body over the fake and over the scripts in a real Redis, and both compared."""
 
 from __future__ import annotations
 
 import socket
+import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from broker.limiter import Pace, RedisLimiter
+from broker.limiter import SERVER_CLOCK, RedisLimiter
+from broker.limits import MICROS, Demand, Limits, Permit, Refusal, Result, Said
 from broker.redis_client import connect
-from linkner.errors import UnavailableError
-from tests.fakes.limiter import MICROS, FakeClock, FakeLimiter, State, step
+from linkner.errors import ConfigurationError, UnavailableError
+from tests.fakes.limiter import FakeClock, FakeLimiter, Shared
 from workers.ports import Limiter
+
+ONE = Demand(prompt_tokens=90, max_tokens=10, money=Decimal("0.001"))
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
 
 
 @dataclass(frozen=True)
@@ -28,125 +41,239 @@ class World:
     lose: Callable[[], object]
 
 
-@pytest.fixture
-def client(redis_url: str) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
-
-
 @pytest.fixture(params=["fake", "redis"])
 def world(request: pytest.FixtureRequest) -> World:
     if request.param == "fake":
-        clock, keys = FakeClock(), {}
-        return World(
-            lambda per_minute, key="k": FakeLimiter(clock, per_minute, key, keys), clock.advance, keys.clear
-        )
+        clock, endpoints = FakeClock(), {}
+
+        def fake(endpoint: str = "a", **limits: int | Decimal) -> Limiter:
+            return FakeLimiter(clock, Limits(**limits), 40.0, endpoints.setdefault(endpoint, Shared()))
+
+        return World(fake, clock.advance, lambda: endpoints["a"].lose())
     client, prefix = request.getfixturevalue("client"), request.getfixturevalue("redis_prefix")
-    return World(
-        lambda per_minute, key="k": RedisLimiter(client, key=prefix + key, per_minute=per_minute),
-        time.sleep,
-        lambda: client.delete(prefix + "k"),
-    )
+
+    def real(endpoint: str = "a", **limits: int | Decimal) -> Limiter:
+        return RedisLimiter(client, prefix=prefix + endpoint, limits=Limits(**limits), lease_s=40.0)
+
+    return World(real, time.sleep, lambda: client.delete(*client.keys(f"{{{prefix}a*")))
 
 
-def test_the_first_call_goes_and_the_next_waits_for_its_turn(world: World) -> None:
-    limiter = world.limiter(30)
-    assert limiter.reserve() == 0.0
-    assert 1.5 < limiter.reserve() <= 61 / 30 + 0.001
+def test_calls_get_times_to_start_at_one_after_another(world: World) -> None:
+    limiter = world.limiter(requests_per_minute=600)
+    waits = [limiter.reserve(ONE, max_wait_s=60.0).wait_s for _ in range(4)]
+    assert waits[0] == 0.0
+    assert waits[1:] == pytest.approx([0.1, 0.2, 0.3], abs=0.05)
 
 
-def test_a_call_that_has_waited_as_told_goes(world: World) -> None:
-    limiter = world.limiter(600)
-    limiter.reserve()
-    world.advance(limiter.reserve() + 0.001)
-    assert limiter.reserve() == 0.0
+def test_who_would_wait_too_long_gets_nothing_and_goes_when_told(world: World) -> None:
+    limiter = world.limiter(requests_per_minute=600)
+    limiter.reserve(ONE, max_wait_s=0.0)
+    refusal = limiter.reserve(ONE, max_wait_s=0.0)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "requests"
+    world.advance(refusal.wait_s + 0.001)
+    assert isinstance(limiter.reserve(ONE, max_wait_s=0.0), Permit)
 
 
-def test_a_refusal_takes_nothing(world: World) -> None:
-    limiter = world.limiter(600)
-    limiter.reserve()
-    waits = [limiter.reserve() for _ in range(20)]
-    assert max(waits) <= 61 / 588 + 0.001
-    world.advance(waits[0] + 0.001)
-    assert limiter.reserve() == 0.0
+def test_callers_of_one_endpoint_share_its_limits_and_endpoints_do_not(world: World) -> None:
+    assert isinstance(world.limiter(in_flight=1).reserve(ONE, max_wait_s=0.0), Permit)
+    assert isinstance(world.limiter(in_flight=1).reserve(ONE, max_wait_s=0.0), Refusal)
+    assert isinstance(world.limiter("b", in_flight=1).reserve(ONE, max_wait_s=0.0), Permit)
 
 
-def test_callers_of_one_key_share_the_limit_and_keys_do_not(world: World) -> None:
-    assert world.limiter(30).reserve() == 0.0
-    assert world.limiter(30).reserve() > 0.0
-    assert world.limiter(30, "other").reserve() == 0.0
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [
+        ({"requests_per_minute": 1}, "requests"),
+        ({"tokens_per_minute": 150}, "tokens"),
+        ({"in_flight": 1}, "in_flight"),
+        ({"money_per_hour": Decimal("0.0015")}, "money_per_hour"),
+        ({"money_per_day": Decimal("0.0015")}, "money_per_day"),
+    ],
+)
+def test_each_limit_refuses_by_its_own_name_and_a_settled_call_gives_back(
+    world: World, limit: dict[str, int | Decimal], reason: str
+) -> None:
+    limiter = world.limiter(**limit)
+    permit = limiter.reserve(ONE, max_wait_s=0.0)
+    assert limiter.reserve(ONE, max_wait_s=0.0).reason == reason
+    limiter.settle(permit, Result(outcome="answered", tokens=0, money=Decimal(0)))
+    gone = isinstance(limiter.reserve(ONE, max_wait_s=0.01), Permit)
+    assert gone == (reason != "requests")
 
 
 def test_losing_the_state_gives_one_permit_and_no_burst(world: World) -> None:
-    limiter = world.limiter(600)
-    limiter.reserve()
+    limiter = world.limiter(requests_per_minute=600)
+    limiter.reserve(ONE, max_wait_s=0.0)
     world.lose()
-    assert limiter.reserve() == 0.0
-    assert limiter.reserve() > 0.0
+    assert isinstance(limiter.reserve(ONE, max_wait_s=0.0), Permit)
+    assert isinstance(limiter.reserve(ONE, max_wait_s=0.0), Refusal)
 
 
-def test_a_raised_limit_holds_at_once(world: World) -> None:
-    assert world.limiter(1).reserve() == 0.0
-    assert world.limiter(600).reserve() <= 1.5
+def test_a_call_told_to_come_later_closes_the_door_for_all_until_a_probe_succeeds(world: World) -> None:
+    limiter = world.limiter()
+    permit = limiter.reserve(ONE, max_wait_s=0.0)
+    limiter.settle(permit, Result(outcome="later", said=Said(pause_s=1.2)))
+    refusal = limiter.reserve(ONE, max_wait_s=0.0)
+    assert (refusal.reason, refusal.wait_s) == ("breaker", pytest.approx(1.2, abs=0.1))
+    world.advance(1.25)
+    probe = limiter.reserve(ONE, max_wait_s=0.0)
+    assert isinstance(probe, Permit)
+    assert limiter.reserve(ONE, max_wait_s=0.0).reason == "breaker"
+    limiter.settle(probe, Result(outcome="answered"))
+    assert isinstance(limiter.reserve(ONE, max_wait_s=0.0), Permit)
 
 
-def test_the_script_decides_as_the_model_does(client: redis.Redis, redis_prefix: str) -> None:
-    """The server's time lies between two looks at the clock, and the arithmetic is monotone in it."""
-    key, per_minute = redis_prefix + "k", 3_000
-    limiter, pace = RedisLimiter(client, key=key, per_minute=per_minute), Pace.of_requests(per_minute)
-    for pause in [0.0, 0.001, 0.0, 0.05, 0.0, 0.0, 0.03, 0.0, 0.2] + 60 * [0.0]:
-        time.sleep(pause)
-        stored = client.get(key)
-        state = State(int(stored), int(stored) + 60 * MICROS) if stored else None
-        before = step(pace, state, time.time_ns() // 1_000)
-        wait = round(limiter.reserve() * MICROS)
-        after = step(pace, state, time.time_ns() // 1_000)
-        assert after[0] <= wait <= before[0]
-        found = int(client.get(key))
-        if wait:
-            assert found == state.arrival
-        elif before[0] == after[0] == 0:
-            assert before[1].arrival <= found <= after[1].arrival
+demands = st.builds(
+    Demand,
+    prompt_tokens=st.integers(0, 400),
+    max_tokens=st.integers(0, 300),
+    money=st.integers(0, 30).map(lambda thousandths: Decimal(thousandths) / 1000),
+)
+results = st.builds(
+    Result,
+    outcome=st.sampled_from(["answered", "answered", "failed", "later"]),
+    tokens=st.none() | st.integers(0, 700),
+    money=st.none() | st.integers(0, 30).map(lambda thousandths: Decimal(thousandths) / 1000),
+    said=st.builds(
+        Said,
+        requests_per_minute=st.none() | st.integers(1, 2_000),
+        tokens_per_minute=st.none() | st.integers(1, 200_000),
+        pause_s=st.none() | st.floats(0.001, 2_000),
+    )
+    | st.just(Said()),
+)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("advance"), st.integers(0, MICROS) | st.integers(0, 4_000 * MICROS)),
+        st.tuples(st.just("reserve"), st.tuples(demands, st.sampled_from([0.0, 2.0, 90.0]))),
+        st.tuples(st.just("reserve"), st.tuples(st.just(ONE), st.just(2.0))),
+        st.tuples(st.just("settle"), st.tuples(st.integers(0, 50), results)),
+        st.tuples(st.just("override"), st.tuples(st.just("requests_per_minute"), st.integers(1, 900))),
+    ),
+    max_size=60,
+)
+some_limits = st.builds(
+    Limits,
+    requests_per_minute=st.sampled_from([0, 1, 60, 1_000]),
+    tokens_per_minute=st.sampled_from([0, 300, 6_000, 100_000]),
+    in_flight=st.sampled_from([0, 3]),
+    money_per_hour=st.sampled_from([Decimal(0), Decimal("0.1")]),
+    money_per_day=st.sampled_from([Decimal(0), Decimal("0.15")]),
+)
 
 
-def test_the_key_expires_when_unused(client: redis.Redis, redis_prefix: str) -> None:
-    RedisLimiter(client, key=redis_prefix + "k", per_minute=60).reserve()
-    assert 60_000 < client.pttl(redis_prefix + "k") <= 62_500
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(limits=some_limits, steps=steps)
+def test_the_scripts_decide_as_the_fake_does(
+    client: redis.Redis, redis_prefix: str, limits: Limits, steps: list
+) -> None:
+    prefix, clock = redis_prefix + uuid.uuid4().hex, FakeClock()
+    at = f"local now = tonumber(redis.call('GET', '{redis_prefix}:now'))"
+    client.set(f"{redis_prefix}:now", clock.now)
+    real = RedisLimiter(client, prefix=prefix, limits=limits, lease_s=40.0, clock=at)
+    fake, permits = FakeLimiter(clock, limits, lease_s=40.0), []
+    for name, what in steps:
+        if name == "advance":
+            clock.now += what
+        client.set(f"{redis_prefix}:now", clock.now)
+        if name == "reserve":
+            demand, max_wait_s = what
+            found, wanted = (limiter.reserve(demand, max_wait_s=max_wait_s) for limiter in (real, fake))
+            assert type(found) is type(wanted)
+            assert found.wait_s == wanted.wait_s
+            assert getattr(found, "reason", None) == getattr(wanted, "reason", None)
+            permits += [(found, wanted)] if isinstance(found, Permit) else []
+        elif name == "settle" and permits:
+            number, result = what
+            found, wanted = permits[number % len(permits)]
+            real.settle(found, result)
+            fake.settle(wanted, result)
+        elif name == "override":
+            real.override(dict([what]))
+            fake.shared.overrides |= dict([what])
+    assert real.state().in_flight == sum(held.lapses > clock.now for held in fake.shared.in_flight.values())
 
 
-def test_many_callers_at_once_never_pass_the_limit_and_use_it(redis_url: str, redis_prefix: str) -> None:
-    per_minute, runtime = 6_000, 1.0
-    pace = Pace.of_requests(per_minute)
-    start = time.monotonic()
+def test_a_look_shows_everything(client: redis.Redis, redis_prefix: str) -> None:
+    limits = Limits(requests_per_minute=600, money_per_hour=Decimal(3), money_per_day=Decimal(9))
+    limiter = RedisLimiter(client, prefix=redis_prefix + "a", limits=limits, lease_s=40.0)
+    first = limiter.reserve(ONE, max_wait_s=2.0)
+    limiter.reserve(ONE, max_wait_s=2.0)
+    limiter.settle(first, Result(outcome="later", said=Said(tokens_per_minute=90, pause_s=30.0)))
+    limiter.override({"requests_per_minute": 60, "money_per_day": Decimal("2.5")})
+    state = limiter.state()
+    assert (state.limits.requests_per_minute, state.limits.money_per_day) == (60, Decimal("2.5"))
+    assert state.overrides == {"requests_per_minute": 60, "money_per_day": Decimal("2.5")}
+    assert state.said == Said(tokens_per_minute=90)
+    assert (state.in_flight, state.spent_hour, state.spent_day) == (1, Decimal("0.002"), Decimal("0.002"))
+    assert (state.breaker, state.hold_s) == ("open", 0.0)
+    assert 29.0 < state.open_s <= 30.0
+    limiter.override({"requests_per_minute": None, "money_per_day": None})
+    assert limiter.state().limits == limits
 
-    def caller(_: int) -> int:
+
+@pytest.mark.parametrize("changes", [{"requests": 5}, {"in_flight": -1}])
+def test_limits_that_are_none_are_not_set(client: redis.Redis, redis_prefix: str, changes: dict) -> None:
+    limiter = RedisLimiter(client, prefix=redis_prefix, limits=Limits(), lease_s=40.0)
+    with pytest.raises(ConfigurationError, match=next(iter(changes))):
+        limiter.override(changes)
+    assert limiter.state().overrides == {}
+
+
+def test_the_state_goes_when_it_is_unused(client: redis.Redis, redis_prefix: str) -> None:
+    limits = Limits(requests_per_minute=60, tokens_per_minute=6_000)
+    RedisLimiter(client, prefix=redis_prefix + "a", limits=limits, lease_s=40.0).reserve(ONE, max_wait_s=0.0)
+    keys = client.keys(f"{{{redis_prefix}a*")
+    assert len(keys) == 3
+    assert all(86_400 < client.ttl(key) <= 3 * 86_400 for key in keys)
+
+
+def test_many_callers_at_once_start_within_the_limit_and_use_it(redis_url: str, redis_prefix: str) -> None:
+    per_minute, runtime_s, starts = 6_000, 1.0, []
+    end = time.monotonic() + runtime_s
+
+    def caller() -> None:
         with connect(redis_url) as client:
-            limiter = RedisLimiter(client, key=redis_prefix + "k", per_minute=per_minute)
-            taken = 0
-            while time.monotonic() - start < runtime:
-                if wait := limiter.reserve():
-                    time.sleep(wait)
-                else:
-                    taken += 1
-            return taken
+            limits = Limits(requests_per_minute=per_minute)
+            limiter = RedisLimiter(client, prefix=redis_prefix + "a", limits=limits, lease_s=40.0)
+            while (now := time.monotonic()) < end:
+                found = limiter.reserve(ONE, max_wait_s=2.0)
+                time.sleep(found.wait_s)
+                starts.append(now + found.wait_s)
 
-    with ThreadPoolExecutor(4) as pool:
-        taken = sum(pool.map(caller, range(4)))
-    elapsed = (time.monotonic() - start) * MICROS
-    assert taken <= (elapsed + pace.tolerance) / pace.interval + 1
-    assert taken >= 0.8 * runtime * MICROS / pace.interval
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+    used_s = max(starts) - (end - runtime_s)
+    assert 0.9 <= len(starts) / (used_s * per_minute / 60) <= 1.02
+
+
+def test_the_server_s_clock_is_the_one_that_counts(client: redis.Redis, redis_prefix: str) -> None:
+    before = time.time()
+    limiter = RedisLimiter(client, prefix=redis_prefix, limits=Limits(), lease_s=40.0, clock=SERVER_CLOCK)
+    reserved_at = int(limiter.reserve(ONE, max_wait_s=0.0).id.split(":")[0]) / MICROS
+    assert before - 0.01 <= reserved_at <= time.time() + 0.01
+
+
+def refused_by(limiter: Limiter) -> UnavailableError:
+    with pytest.raises(UnavailableError, match="limiter") as caught:
+        limiter.reserve(ONE, max_wait_s=0.0)
+    return caught.value
 
 
 def test_it_fails_closed_where_redis_does_not_answer(tmp_path: Path) -> None:
     nobody = connect(f"unix://{tmp_path}/nobody.sock")
-    with pytest.raises(UnavailableError, match="limiter"):
-        RedisLimiter(nobody, key="k", per_minute=60).reserve()
+    error = refused_by(RedisLimiter(nobody, prefix="p", limits=Limits(), lease_s=40.0))
+    assert error.retry_after_s
 
 
 def test_it_fails_closed_where_redis_refuses_to_write(client: redis.Redis, redis_prefix: str) -> None:
-    client.lpush(redis_prefix + "k", "not a number")
-    with pytest.raises(UnavailableError, match="limiter"):
-        RedisLimiter(client, key=redis_prefix + "k", per_minute=60).reserve()
+    client.lpush(f"{{{redis_prefix}}}:in-flight", "not a sorted set")
+    refused_by(RedisLimiter(client, prefix=redis_prefix, limits=Limits(), lease_s=40.0))
+    client.delete(f"{{{redis_prefix}}}:in-flight")
 
 
 def test_it_fails_closed_where_redis_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +281,5 @@ def test_it_fails_closed_where_redis_hangs(tmp_path: Path, monkeypatch: pytest.M
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(f"{tmp_path}/silent.sock")
         server.listen()
-        with pytest.raises(UnavailableError, match="limiter"):
-            RedisLimiter(connect(f"unix://{tmp_path}/silent.sock"), key="k", per_minute=60).reserve()
+        silent = connect(f"unix://{tmp_path}/silent.sock")
+        refused_by(RedisLimiter(silent, prefix="p", limits=Limits(), lease_s=40.0))

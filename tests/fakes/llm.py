@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from linkner.classification import Prompt
 from linkner.errors import RejectedError, ServiceError
-from workers.ports import Reply
+from workers.handlers.budget import Tariff
+from workers.ports import Asked, Llm, Reply
 
 
 @dataclass
@@ -37,3 +38,18 @@ class FakeLlm:
             completion_tokens=-(-len(text) // 4),
             replayed=True,
         )
+
+
+FREE = Tariff(endpoint="http://here/v1", model="fake-llm", price=None)
+
+
+@dataclass
+class FreeLlms:
+    """ports.Llms: one endpoint, without limits."""
+
+    llm: Llm
+    tariff: Tariff = FREE
+
+    def ask(self, prompt: Prompt) -> Asked:
+        reply = self.llm.ask(prompt)
+        return Asked(reply, self.tariff.call(reply))

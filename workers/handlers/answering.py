@@ -81,9 +81,10 @@ class Answering:
         """
         if not isinstance(error, UnavailableError):
             return self.end(claim, reason=LLM_REFUSED, error=str(error))
-        log.warning("action=put-off question=%s error=%s", claim.question_id, error)
         if error.retry_after_s is not None:
+            log.debug("action=put-off question=%s error=%s", claim.question_id, error)
             return self.release(claim, delay_s=error.retry_after_s)
+        log.warning("action=failed question=%s error=%s", claim.question_id, error)
         if claim.attempts >= self.max_attempts:
             return self.end(claim, reason=ATTEMPTS_EXHAUSTED, error=str(error))
         return self.release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))

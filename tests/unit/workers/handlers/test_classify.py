@@ -6,12 +6,12 @@ from decimal import Decimal
 import pytest
 
 from linkner.classification import Form
-from linkner.errors import RejectedError, ServiceError, UnavailableError
+from linkner.errors import BudgetSpentError, RejectedError, UnavailableError
 from linkner.labels import label_set
 from linkner.pricing import Price
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
-from tests.fakes.llm import FakeLlm
+from tests.fakes.llm import FakeLlm, FreeLlms
 from tests.fakes.store import FakeStore
 from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
 from workers.handlers.budget import BUDGET, Budget, Tariff
@@ -23,19 +23,6 @@ TEXT = "Zork is back"
 PRICE = Price(prompt=Decimal(1), completion=Decimal(2), cached_prompt=Decimal(0))
 
 
-class Waits:
-    """A limiter that says these waits, in seconds, then lets everything pass."""
-
-    def __init__(self, *waits: float | ServiceError) -> None:
-        self.waits = deque(waits)
-
-    def reserve(self) -> float:
-        wait = self.waits.popleft() if self.waits else 0.0
-        if isinstance(wait, ServiceError):
-            raise wait
-        return wait
-
-
 class Scene:
     """One document with one question about "Zork", locally a product with probability 0.6."""
 
@@ -43,7 +30,6 @@ class Scene:
         self,
         *,
         reply: str = "group",
-        limiter: Waits | None = None,
         cache_max_age_s: float = 3600.0,
         budget: Decimal | None = None,
     ) -> None:
@@ -60,12 +46,8 @@ class Scene:
                 max_attempts=5,
                 cache_max_age_s=cache_max_age_s,
             ),
-            llm=self.llm,
-            limiter=limiter or Waits(),
-            clock=self.clock,
+            llms=FreeLlms(self.llm, Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE)),
             lease_s=40.0,
-            max_wait_s=2.0,
-            tariff=Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE),
             budget=Budget(ledger=self.store, clock=self.clock, per_day=budget),
         )
 
@@ -144,26 +126,11 @@ def test_an_answer_after_the_lease_was_taken_over_is_dropped() -> None:
     assert scene.store.counts().questions.get("answered", 0) == 0
 
 
-def test_short_waits_are_waited_and_long_ones_given_back_without_counting() -> None:
-    scene = Scene(limiter=Waits(0.5, 1.0, 30.0))
-    assert scene.run() == "released"
-    assert scene.clock.slept == [0.5, 1.0]
-    assert not scene.llm.asked
-    assert scene.published() == []
-    scene.clock.sleep(30.0)
-    assert scene.published() == [scene.question_id]
-    claim = scene.store.claim(scene.question_id, lease_s=40.0, max_attempts=5)
-    assert claim is not None
-    assert claim.attempts == 1
-
-
-def test_a_limiter_that_is_away_fails_closed() -> None:
-    scene = Scene(limiter=Waits(UnavailableError("redis is away")))
-    with pytest.raises(UnavailableError):
-        scene.run()
-    assert not scene.llm.asked
-    scene.clock.sleep(5.0)
-    assert scene.published() == [scene.question_id]
+def test_money_that_the_limits_refuse_is_a_budget_that_is_spent() -> None:
+    scene = Scene()
+    scene.llm.failures = deque([BudgetSpentError("spent", retry_after_s=900.0)])
+    assert scene.run_until_ended() == ["ended"]
+    assert scene.reasons == {BUDGET: 1}
 
 
 def test_an_llm_that_stays_away_is_given_up_after_the_attempts() -> None:

@@ -12,12 +12,12 @@ from linkner.classification.proposals import MAX_PROPOSAL_CHARS, MAX_PROPOSALS
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
-from tests.fakes.llm import FakeLlm
+from tests.fakes.llm import FakeLlm, FreeLlms
 from tests.fakes.store import FakeStore
 from tests.support.injections import INJECTIONS, Injection
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
-from workers.handlers.budget import Budget, Tariff
+from workers.handlers.budget import Budget
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import EntityView, NewDocument, Recognised
 from workers.simulate_llm.recorded import PackedQuestion
@@ -82,11 +82,6 @@ def test_an_obeying_reply_says_something_of_the_post_s_own_spans_or_nothing(
             assert len(added.span) <= MAX_PROPOSAL_CHARS
 
 
-class Free:
-    def reserve(self) -> float:
-        return 0.0
-
-
 def _carry(name: FormName, *texts: str, replies: Mapping[str, str]) -> list[tuple[EntityView, ...]]:
     """The final entities of posts that one caller carries through; the LLM obeys those that have a reply."""
     clock = FakeClock()
@@ -107,12 +102,8 @@ def _carry(name: FormName, *texts: str, replies: Mapping[str, str]) -> list[tupl
         answering=Answering(
             store=store, form=form, label_set=WNUT17, model="m", max_attempts=5, cache_max_age_s=3600.0
         ),
-        llm=FakeLlm(answer=answer),
-        limiter=Free(),
-        clock=clock,
+        llms=FreeLlms(FakeLlm(answer=answer)),
         lease_s=40.0,
-        max_wait_s=0.0,
-        tariff=Tariff(endpoint="e", model="m", price=None),
         budget=Budget(ledger=store, clock=clock),
     )
     posts = [NewDocument("test", str(number), text) for number, text in enumerate(texts)]

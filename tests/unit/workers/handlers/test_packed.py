@@ -8,11 +8,11 @@ from linkner.classification import Form, FormName, Prompt
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Entity, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
-from tests.fakes.llm import FakeLlm
+from tests.fakes.llm import FakeLlm, FreeLlms
 from tests.fakes.store import FakeStore
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import UNREADABLE, Answering
-from workers.handlers.budget import Budget, Tariff
+from workers.handlers.budget import Budget
 from workers.handlers.classify import ClassifyQuestion
 from workers.ports import NO_ANSWER, EntityView, NewDocument, Recognised
 
@@ -20,11 +20,6 @@ TEXT = "Zork play the Oslo Opera in Bergen"
 ZORK, OSLO = Span(0, 4), Span(14, 18)
 WHOLE = '{"1": "group", "2": "Non-entity", "more": [{"text": "Oslo Opera", "type": "location"}]}'
 PARTIAL = '{"1": "group", "2": "an animal"}'
-
-
-class Free:
-    def reserve(self) -> float:
-        return 0.0
 
 
 def scored(span: Span) -> ScoredSpan:
@@ -47,12 +42,8 @@ class Scene:
                 max_attempts=5,
                 cache_max_age_s=3600.0,
             ),
-            llm=self.llm,
-            limiter=Free(),
-            clock=self.clock,
+            llms=FreeLlms(self.llm),
             lease_s=40.0,
-            max_wait_s=0.0,
-            tariff=Tariff(endpoint="e", model="m", price=None),
             budget=Budget(ledger=self.store, clock=self.clock),
         )
 
