@@ -8,6 +8,7 @@ budget of questions can go where an answer is most likely to change something.
 from __future__ import annotations
 
 import json
+import math
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,8 +78,11 @@ class Calibration:
     def worth(self, budget: float) -> float:
         """The least error probability that is worth a question at `budget` questions per 100 posts.
 
-        Between two calibrated budgets it is in proportion; beyond the largest every post is worth it.
+        Between two calibrated budgets it is in proportion; beyond the largest every post is worth it, and
+        without a budget none is.
         """
+        if budget <= 0:
+            return math.inf
         known = sorted(self.least.items())
         if not known or budget > known[-1][0]:
             return 0.0

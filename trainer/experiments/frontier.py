@@ -10,6 +10,7 @@ from linkner.classification import Form
 from linkner.detection import Detector
 from linkner.errors import ConfigurationError
 from trainer.calibration import frontier as bought_by_budget
+from trainer.evaluation.judges import Judge
 from trainer.evaluation.linked import link_all
 from trainer.experiments.remembering import in_form
 from trainer.experiments.rendering import Figure, Panel, Series
@@ -77,9 +78,7 @@ def _panel(run: Run, by_rule: Sequence[Point], by_budget: Sequence[Point]) -> Pa
 
 def _by_rule(run: Run) -> list[Point]:
     """The paper's rule on a stream: only predicted entities, from the largest threshold to none."""
-    if run.judge is None:
-        raise ConfigurationError("the frontier needs an LLM", expected="--replies or --llm")
-    judge = in_form(run.judge, Form())
+    judge = in_form(_judge(run), Form())
     points = [(0.0, run.local_f1)]
     for step in range(_STEPS):
         rule = Detector(threshold=run.largest * step / _STEPS, epsilon=1.0, max_questions=1_000)
@@ -89,7 +88,11 @@ def _by_rule(run: Run) -> list[Point]:
 
 
 def _by_budget(run: Run) -> list[Point]:
+    found = bought_by_budget(run.recognised, in_form(_judge(run), Form(name="propose")))
+    return [(0.0, run.local_f1), *((one.questions, one.f1) for one in found)]
+
+
+def _judge(run: Run) -> Judge:
     if run.judge is None:
         raise ConfigurationError("the frontier needs an LLM", expected="--replies or --llm")
-    found = bought_by_budget(run.recognised, in_form(run.judge, Form(name="propose")))
-    return [(0.0, run.local_f1), *((one.questions, one.f1) for one in found)]
+    return run.judge

@@ -39,6 +39,13 @@ def test_a_post_whose_best_candidate_is_worth_too_little_is_not_asked_about() ->
     assert len(detector(least=0.4).candidates(POST)) == 2
 
 
+def test_without_a_budget_not_even_a_sure_error_is_asked_about() -> None:
+    sure = Recognition(entities=(span(0, 1, 0.5),), plausible=(span(2, 3, 1.0, label="O"),))
+
+    assert len(detector(least=1.0).candidates(sure)) == 2
+    assert detector(least=AS_IT_SAYS.worth(0.0)).candidates(sure) == ()
+
+
 def test_floor_and_number_of_candidates_are_bounds() -> None:
     assert [one.span for one in detector(floor=0.03).candidates(POST)][-1] == Span(6, 7)
     assert [one.span for one in detector(max_questions=1).candidates(POST)] == [Span(8, 9)]
