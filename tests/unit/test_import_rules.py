@@ -19,7 +19,7 @@ BREACHES = [
     ("layers", "linkner/text.py", "import broker.settings"),
     ("layers", "broker/settings.py", "import workers.ports"),
     ("layers", "trainer/__init__.py", "import workers.ports"),
-    ("no-cycles", "workers/ports.py", "import workers.bootstrap"),
+    ("no-cycles", "workers/ports/store.py", "import workers.bootstrap"),
     ("pure-core", "linkner/scoring.py", "import redis"),
     ("light-workers", "broker/settings.py", "import torch"),
     (
@@ -32,7 +32,7 @@ BREACHES = [
     ("light-core", "linkner/__init__.py", "import linkner.recognition"),
     ("trainer-alone", "trainer/__init__.py", "import sqlmodel"),
     ("handlers-and-ports", "workers/handlers/posts.py", "import fastapi"),
-    ("handlers-and-ports", "workers/ports.py", "import workers.store.tables"),
+    ("handlers-and-ports", "workers/ports/store.py", "import workers.store.tables"),
     ("one-command", "workers/cli/up.py", "def late():\n    import trainer.training"),
     ("one-command", "workers/worker.py", "import linkner.recognition"),
 ]

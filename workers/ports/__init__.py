@@ -1,0 +1,68 @@
+"""What the handlers need from the world: protocols and the values that cross them.
+
+Each port has a fake in `tests/fakes` and a real adapter built in `workers.bootstrap`; one contract test
+in `tests/contract` runs over both.
+"""
+
+from __future__ import annotations
+
+from workers.ports.batches import BatchedQuestion, Batches, BatchView, StoredBatch
+from workers.ports.clock import Clock
+from workers.ports.documents import Accepted, Lane, NewDocument, Recognised, StoredText
+from workers.ports.keys import ApiKey, Keys, Scope
+from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
+from workers.ports.limiter import Limiter
+from workers.ports.llm import Asked, BatchLlm, BatchState, Llm, Llms, Reply
+from workers.ports.questions import Answer, CachedAnswer, ClaimedQuestion, Joinable, Recalled
+from workers.ports.queues import Outbox, Queues, Sender, Stage
+from workers.ports.reader import CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
+from workers.ports.reasons import ATTEMPTS_EXHAUSTED, DEADLINE, NO_ANSWER
+from workers.ports.recogniser import RecogniserClient
+from workers.ports.store import Store
+
+__all__ = [
+    "ATTEMPTS_EXHAUSTED",
+    "DEADLINE",
+    "NO_ANSWER",
+    "Accepted",
+    "Answer",
+    "ApiKey",
+    "Asked",
+    "BatchLlm",
+    "BatchState",
+    "BatchView",
+    "BatchedQuestion",
+    "Batches",
+    "CacheCounts",
+    "CachedAnswer",
+    "Call",
+    "ClaimedQuestion",
+    "Clock",
+    "CostRow",
+    "CostsBy",
+    "Counts",
+    "DocumentView",
+    "EntityView",
+    "FeedItem",
+    "Joinable",
+    "Keys",
+    "Lane",
+    "Ledger",
+    "Limiter",
+    "Llm",
+    "Llms",
+    "NewDocument",
+    "Outbox",
+    "Queues",
+    "Reader",
+    "Recalled",
+    "Recognised",
+    "RecogniserClient",
+    "Reply",
+    "Scope",
+    "Sender",
+    "Stage",
+    "Store",
+    "StoredBatch",
+    "StoredText",
+]

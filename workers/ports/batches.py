@@ -1,0 +1,76 @@
+"""Questions that are asked in batches, as the store keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from linkner.spans import Span
+from workers.ports.ledger import Call
+
+
+@dataclass(frozen=True, slots=True)
+class BatchedQuestion:
+    """A question of a batch; `dead` means that it has ended without an answer."""
+
+    question_id: int
+    document_id: int
+    source: str
+    text: str
+    candidates: tuple[Span, ...]
+    state: Literal["open", "answered", "dead"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBatch:
+    """A batch that is under way. `provider_id` is None until it is known that the provider has it."""
+
+    batch_id: int
+    name: str
+    provider_id: str | None
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class BatchView:
+    """A batch as an operator sees it: how many of its questions wait for it, and how many it answered."""
+
+    name: str
+    state: Literal["preparing", "submitted", "closed"]
+    provider_id: str | None
+    created_at: datetime
+    ended_at: datetime | None
+    error: str | None
+    waiting: int
+    answered: int
+
+
+class Batches(Protocol):
+    """The store's view of questions that are asked in batches. Every method is one transaction."""
+
+    def gather(self, *, at_least: int, at_most: int, after_s: float) -> StoredBatch | None:
+        """Make a batch of waiting questions, if there are so many, or one has waited so long."""
+
+    def open(self) -> list[StoredBatch]:
+        """The batches under way, the oldest first."""
+
+    def members(self, batch_id: int) -> list[BatchedQuestion]:
+        """The questions of a batch, by id."""
+
+    def submitted(self, batch_id: int, *, provider_id: str) -> None:
+        """Write down what the provider calls the batch."""
+
+    def close(self, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
+        """End a batch; questions that are still open wait for the next one.
+
+        `calls` are those that the batch was, each by a question that it answers; they are recorded with the
+        end, and so once.
+        """
+
+    def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
+        """Those keys that the answer cache has an answer to, younger than `max_age_s`."""
+
+    def reopen_late(self, batch_id: int) -> int:
+        """Open those questions of a batch again that its answer comes too late for, and their documents."""

@@ -1,0 +1,126 @@
+"""What consumers and operators read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+from linkner.spans import DecidedBy
+
+
+@dataclass(frozen=True, slots=True)
+class EntityView:
+    """One entity as a consumer sees it: code point offsets, surface, and how its label came about."""
+
+    start: int
+    end: int
+    text: str
+    label: str
+    decided_by: DecidedBy
+    reason: str | None
+    probability: float
+    uncertainty: float
+    model: str
+    llm_model: str | None
+    prompt_version: str | None
+    replayed: bool
+    cached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentView:
+    """One document as a consumer sees it.
+
+    `status` is `accepted` (nothing known yet), `provisional` (the local model's entities, questions open) or
+    `final`. `reason` says why a final document has no local result (it could not be recognised).
+    """
+
+    document_id: int
+    source: str
+    external_id: str
+    text: str
+    created_at: datetime | None
+    metadata: Mapping[str, Any]
+    accepted_at: datetime
+    completed_at: datetime | None
+    status: Literal["accepted", "provisional", "final"]
+    revision: int
+    reason: str | None
+    entities: tuple[EntityView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeedItem:
+    """One finished revision of a document; a reader goes on after `cursor`."""
+
+    cursor: int
+    document: DocumentView
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """One look at the whole store, each as counts by name.
+
+    documents by state (accepted, recognised, classified, complete); questions by state (pending, claimed,
+    answered, dead); ended-without-answer questions by reason; documents without a local result by reason, but
+    for those dropped; `parked` messages; entities of complete documents by decided_by; `replayed` answers and
+    `cached` ones (from the answer cache); `oldest_unfinished_s`: age of the oldest unfinished document.
+    """
+
+    documents: Mapping[str, int]
+    questions: Mapping[str, int]
+    dead_reasons: Mapping[str, int]
+    dead_documents: Mapping[str, int]
+    parked: int
+    decided_by: Mapping[str, int]
+    replayed: int
+    cached: int
+    oldest_unfinished_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CacheCounts:
+    """One look at the answer cache.
+
+    `answers` kept and `promised` (being asked for) are rows of it, `oldest_s` is the oldest answer's age and
+    `bytes` its size. Of all `answered` questions, `from_cache` were answered from it.
+    """
+
+    answers: int
+    promised: int
+    oldest_s: float
+    bytes: int
+    answered: int
+    from_cache: int
+
+    @property
+    def hit_rate(self) -> float:
+        """The share of answered questions that cost no call, in [0, 1]."""
+        return self.from_cache / self.answered if self.answered else 0.0
+
+
+class Reader(Protocol):
+    """Read-only view of the store, for consumers and operators."""
+
+    def document(self, document_id: int) -> DocumentView | None: ...
+
+    def find(self, *, source: str, external_id: str) -> DocumentView | None: ...
+
+    def feed(self, *, after: int, limit: int) -> list[FeedItem]:
+        """Finished documents with cursor > after, in commit order: following it misses none.
+
+        A document comes once for each revision; one that has been replaced since is left out.
+        """
+
+    def counts(self) -> Counts: ...
+
+    def cache(self) -> CacheCounts:
+        """The answer cache as it is now. Reads whole tables, as `counts` does."""
+
+    def unfinished(self) -> int:
+        """Accepted documents that are not complete; cheap enough to ask before each request."""
+
+    def ping(self) -> None:
+        """Raises UnavailableError where the store cannot be reached or is not migrated."""

@@ -1,0 +1,85 @@
+"""The store, as handlers write to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Protocol
+
+from linkner.spans import Entity
+from workers.ports.documents import Accepted, NewDocument, Recognised, StoredText
+from workers.ports.ledger import Call
+from workers.ports.questions import Answer, CachedAnswer, ClaimedQuestion, Joinable, Recalled
+
+
+class Store(Protocol):
+    """The truth: PostgreSQL. Every method is one transaction."""
+
+    def accept(self, documents: Sequence[NewDocument]) -> list[Accepted]:
+        """Insert new documents; one result for each, in order. Idempotent by (source, external_id)."""
+
+    def texts(self, document_ids: Collection[int]) -> list[StoredText]:
+        """The texts of those documents that still wait for recognition, by id."""
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        """Write spans and questions and move documents on; how many had not been recognised before."""
+
+    def begin_recognition(self, document_ids: Collection[int]) -> int:
+        """Count an attempt at those documents that wait for recognition; how many.
+
+        It comes before the work: a text that kills the process that works on it is counted too.
+        """
+
+    def fail_recognition(self, document_ids: Collection[int], *, reason: str, error: str | None) -> int:
+        """End documents that cannot be recognised: no entities, with the reason; how many."""
+
+    def defer(self, documents: Collection[StoredText], *, delay_s: float, error: str | None) -> int:
+        """Have the relay publish documents that wait for recognition again after the delay; how many.
+
+        With `error` the attempt at them counts; without, their count is what it was when they were read.
+        """
+
+    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+        """Take a question, or None where it has ended, is held, or has just been ended as poison."""
+
+    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+        """The answer to the questions of this key, where one younger than `max_age_s` is known.
+
+        `ask`: none is, and this claim has now promised to get it before its lease ends. `put-off`: another
+        claim has; the question was given back, and comes when the answer does or that lease ends, without
+        counting as an attempt. `stale`: the claim is no longer held.
+        """
+
+    def record_answer(
+        self,
+        claim: ClaimedQuestion,
+        answer: Answer,
+        *,
+        keep: CachedAnswer | None = None,
+        call: Call | None = None,
+    ) -> bool:
+        """Write the answer; False where the fence is stale and nothing was written.
+
+        `keep` is kept for questions of the same key; those that were put off become due. `call` is the call
+        that gave the answer, recorded with it.
+        """
+
+    def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
+        """Write what a call used and cost whose reply became no answer."""
+
+    def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
+        """Give a question back, to be published again after the delay.
+
+        With `error` the attempt counts; without, it does not (nothing was asked).
+        """
+
+    def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
+        """End a question without an answer; False where the fence is stale."""
+
+    def purge_cache(self, *, older_than_s: float) -> int:
+        """Forget the cache's answers from before that, and promises that ended without one; how many."""
+
+    def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
+        """Those documents whose questions have all ended and which are not complete yet."""
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
+        """Write entities and feed rows and finish documents; how many had not been complete before."""
