@@ -12,12 +12,12 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from linkner.pricing import Usage
-from linkner.spans import Entity
+from linkner.spans import Entity, Recognition
 from tests.contract.test_store import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
 from workers.cli import app
-from workers.ports import Batches, CachedAnswer, Call, Lane, Recognised, Recognition, StoredBatch
+from workers.ports import Batches, CachedAnswer, Call, Lane, Recognised, StoredBatch
 from workers.store.batching import PostgresBatches
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox

@@ -9,12 +9,13 @@ import pytest
 from linkner.classification import Form, FormName
 from linkner.detection import Detector
 from linkner.errors import CrashedError, RejectedError, UnavailableError
+from linkner.spans import Recognition
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
 from workers.handlers.policies import LANE_NEVER, Policies, Policy
 from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
-from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognition
+from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument
 
 POLICIES = Policies()
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_questions=8)
