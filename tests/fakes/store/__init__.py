@@ -1,0 +1,17 @@
+"""The store in memory: its ports with the semantics of PostgreSQL, on a given clock."""
+
+from __future__ import annotations
+
+from tests.fakes.store.dead import Dead
+from tests.fakes.store.documents import Documents
+from tests.fakes.store.joining import Joining
+from tests.fakes.store.ledger import Ledger
+from tests.fakes.store.outbox import Outbox
+from tests.fakes.store.questions import Questions
+from tests.fakes.store.reader import Reader
+
+__all__ = ["FakeStore"]
+
+
+class FakeStore(Documents, Questions, Joining, Outbox, Dead, Reader, Ledger):
+    """ports.Store, ports.Outbox, ports.Reader and ports.Ledger; for one thread, and never unavailable."""

@@ -1,0 +1,42 @@
+"""The store in memory: documents whose questions have all ended."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from linkner.spans import Entity
+from tests.fakes.store.memory import Memory
+from tests.fakes.store.rows import Document, in_text_order
+from workers.ports import NO_ANSWER, Joinable
+
+
+class Joining(Memory):
+    """The part of ports.Store that the aggregator uses."""
+
+    def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
+        return [self._joinable(document) for document in self._in_state("classified", document_ids)]
+
+    def _joinable(self, document: Document) -> Joinable:
+        asked = dict(self._asked(document))
+        entities = in_text_order(document.result.recognition.entities)
+        predicted = {entity.span for entity in entities}
+        candidates = [scored for question in self._questions_of(document) for scored in question.candidates]
+        answers = {
+            span: q.answer.labels[span] for span, q in asked.items() if q.answer and span in q.answer.labels
+        }
+        return Joinable(
+            document_id=document.id,
+            entities=entities,
+            plausible=in_text_order([scored for scored in candidates if scored.span not in predicted]),
+            answers=answers,
+            unanswered={span: q.reason or NO_ANSWER for span, q in asked.items() if span not in answers},
+            proposals=tuple(sorted(set(self._proposed(document)))),
+        )
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
+        documents = self._in_state("classified", entities)
+        for document in documents:
+            ordered = sorted(entities[document.id], key=lambda entity: entity.span)
+            document.entities = [self._entity_view(document, entity) for entity in ordered]
+            self._finish(document)
+        return len(documents)

@@ -1,0 +1,100 @@
+"""The store in memory, as consumers and operators see it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from linkner.spans import Entity, ScoredSpan
+from tests.fakes.store.memory import Memory
+from tests.fakes.store.rows import Document, as_time, in_text_order
+from workers.ports import CacheCounts, Counts, DocumentView, FeedItem
+
+_STATUS = {
+    "accepted": "accepted",
+    "recognised": "provisional",
+    "classified": "provisional",
+    "complete": "final",
+}
+
+
+class Reader(Memory):
+    """ports.Reader."""
+
+    def document(self, document_id: int) -> DocumentView | None:
+        found = self._documents.get(document_id)
+        return self._view(found) if found else None
+
+    def find(self, *, source: str, external_id: str) -> DocumentView | None:
+        found = self._find(source, external_id)
+        return self._view(found) if found else None
+
+    def feed(self, *, after: int, limit: int) -> list[FeedItem]:
+        current = [
+            FeedItem(cursor, self._view(document))
+            for cursor, (id_, revision) in enumerate(self._feed, start=1)
+            if cursor > after
+            and (document := self._documents[id_]).revision == revision
+            and document.state == "complete"
+        ]
+        return current[:limit]
+
+    def counts(self) -> Counts:
+        documents, questions = self._documents.values(), self._questions.values()
+        unfinished = [document.accepted_at for document in documents if document.state != "complete"]
+        return Counts(
+            documents=Counter(document.state for document in documents),
+            questions=Counter(question.state for question in questions),
+            dead_reasons=Counter(question.reason for question in questions if question.state == "dead"),
+            dead_documents=Counter(document.reason for document in documents if document.reason is not None),
+            parked=0,
+            decided_by=Counter(entity.decided_by for document in documents for entity in document.entities),
+            replayed=sum(question.answer.replayed for question in questions if question.answer),
+            cached=sum(question.answer.cached for question in questions if question.answer),
+            oldest_unfinished_s=self.now - min(unfinished, default=self.now),
+        )
+
+    def cache(self) -> CacheCounts:
+        answered = [known for known in self._cache.values() if known.answer is not None]
+        answers = [question.answer for question in self._questions.values() if question.answer]
+        return CacheCounts(
+            answers=len(answered),
+            promised=sum(
+                known.answer is None and known.promised_until > self.now for known in self._cache.values()
+            ),
+            oldest_s=self.now - min((known.answered_at for known in answered), default=self.now),
+            bytes=0,
+            answered=len(answers),
+            from_cache=sum(answer.cached for answer in answers),
+        )
+
+    def unfinished(self) -> int:
+        return sum(document.state != "complete" for document in self._documents.values())
+
+    def ping(self) -> None:
+        """The dictionaries can always be reached."""
+
+    def _view(self, document: Document) -> DocumentView:
+        entities = document.entities
+        if document.state in {"recognised", "classified"}:
+            entities = [
+                self._entity_view(document, _as_local(scored))
+                for scored in in_text_order(document.result.recognition.entities)
+            ]
+        return DocumentView(
+            document_id=document.id,
+            source=document.new.source,
+            external_id=document.new.external_id,
+            text=document.new.text,
+            created_at=document.new.created_at,
+            metadata=document.new.metadata,
+            accepted_at=as_time(document.accepted_at),
+            completed_at=None if document.completed_at is None else as_time(document.completed_at),
+            status=_STATUS[document.state],
+            revision=document.revision,
+            reason=document.reason,
+            entities=tuple(entities),
+        )
+
+
+def _as_local(scored: ScoredSpan) -> Entity:
+    return Entity(scored.span, scored.label, "local", scored.probability, scored.uncertainty)
