@@ -11,13 +11,13 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections import defaultdict
 from pathlib import Path
 
 from broker.settings import load_settings
 from tests.support.posts import POSTS, REPLIES, lines
 from workers.api_client import GatewayClient
 from workers.demo.carry import carry
+from workers.stack.memory import mib, pss_mib
 from workers.stack.stack import Shape, running_stack
 
 
@@ -31,12 +31,10 @@ def main() -> None:
     ):
         client = GatewayClient(stack.gateway_url)
         outcome = carry(client, lines(posts), progress=lambda *_: None, timeout_s=600)
-        children = _children()
-        roles = {name: _family(pid, children) for name, pid in stack.supervisor.pids().items()}
-        servers = [pid for pid in _servers() if str(folder) in _command(pid)]
-        roles["postgres and redis"] = [member for pid in servers for member in _family(pid, children)]
-        pss = {name: sum(_mib(pid, "Pss") for pid in members) for name, members in roles.items()}
-        rss = {name: _mib(members[0], "Rss") for name, members in roles.items() if members}
+        roles = {name: [pid] for name, pid in stack.supervisor.pids().items()}
+        roles["postgres and redis"] = [pid for pid in _servers() if str(folder) in _command(pid)]
+        pss = {name: round(used, 1) for name, used in pss_mib(roles).items()}
+        rss = {name: mib(pids[0], "Rss") for name, pids in roles.items() if pids}
     print(f"{'role':20} {'PSS MiB':>8} {'RSS MiB of its first process':>30}")
     for name, used in sorted(pss.items(), key=lambda item: -item[1]):
         print(f"{name:20} {used:8.0f} {rss.get(name, 0):30.0f}")
@@ -56,30 +54,6 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except OSError:
         return ""
-
-
-def _children() -> dict[int, list[int]]:
-    found: dict[int, list[int]] = defaultdict(list)
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        found[parent].append(int(process.name))
-    return found
-
-
-def _family(pid: int, children: dict[int, list[int]]) -> list[int]:
-    return [pid, *(member for child in children.get(pid, []) for member in _family(child, children))]
-
-
-def _mib(pid: int, kind: str) -> float:
-    try:
-        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    except OSError:
-        return 0.0
-    (kib,) = (int(line.split()[1]) for line in text.splitlines() if line.startswith(f"{kind}:"))
-    return round(kib / 1024, 1)
 
 
 if __name__ == "__main__":

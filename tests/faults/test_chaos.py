@@ -12,7 +12,16 @@ from linkner.errors import ConfigurationError
 from tests.fakes.clock import FakeClock
 from workers.chaos import run as run_module
 from workers.chaos.ledger import Ledger
+from workers.chaos.memory import MemoryWatch
 from workers.cli import app
+
+NOTHING_MORE = {
+    "unsent": False,
+    "recovery_limit_s": 72.0,
+    "recorded_replies": 1,
+    "simulated_replies": 0,
+    "memory_mib": MemoryWatch(dict).summary(),
+}
 
 
 def chaos(*arguments: str) -> tuple[int, dict[str, Any]]:
@@ -27,7 +36,7 @@ def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.Fixt
     if broker == "rabbitmq":
         request.getfixturevalue("rabbitmq_url")  # skips where there is none
     code, summary = chaos(
-        "--minutes", "0.4", "--kill-every", "5", "--posts", "80", "--seed", "3", "--broker", broker
+        "--minutes", "0.4", "--every", "5", "--limit", "80", "--seed", "3", "--broker", broker
     )
     assert code == 0
     assert {name: summary[name] for name in ("accepted", "final", "lost", "doubled", "wrong")} == {
@@ -37,7 +46,8 @@ def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.Fixt
         "doubled": 0,
         "wrong": 0,
     }
-    assert summary["faults"] == sum(summary["faults_by_kind"].values()) >= 12
+    assert summary["faults"] == sum(seen["faults"] for seen in summary["by_fault"].values()) >= 12
+    assert summary["worst_recovery_s"] <= summary["recovery_limit_s"]
 
 
 @pytest.mark.parametrize("final", [True, False])
@@ -47,7 +57,7 @@ def test_the_exit_code_says_whether_anything_was_lost(final: bool, monkeypatch: 
         ledger.submitted([{"status": "accepted", "id": 1}], ["x"])
         document = {"id": 1, "revision": 1, "text": "x", "status": "final", "entities": []}
         ledger.read([{"cursor": 1, "document": document}] if final else [])
-        return ledger, {**ledger.summary(missing_from_feed=0), "unsent": False}
+        return ledger, {**ledger.summary(missing_from_feed=0), **NOTHING_MORE}
 
     monkeypatch.setattr(run_module, "run", run)
     code, summary = chaos()

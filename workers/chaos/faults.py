@@ -20,6 +20,9 @@ RECOGNITION_WEIGHT = 0.25
 class Crashable(Protocol):
     """A server that can be restarted and killed."""
 
+    @property
+    def pid(self) -> int: ...
+
     def restart(self) -> None: ...
 
     def kill(self) -> None: ...
@@ -37,18 +40,29 @@ class Target:
 
     processes: Sequence[Processes]
     postgres: Crashable
+    redis: Crashable
     broker: Crashable | None
     empty_broker: Callable[[], None]
     links: Mapping[str, TcpProxy]
 
+    def roles(self) -> dict[str, int]:
+        """The process id of each supervised role."""
+        return {name: pid for processes in self.processes for name, pid in processes.pids().items()}
+
+    def pids(self) -> dict[str, list[int]]:
+        """The first process of everything that belongs to the run."""
+        servers = {"postgres": self.postgres.pid, "redis": self.redis.pid}
+        return {name: [pid] for name, pid in {**self.roles(), **servers}.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """What was done, and, where it lasts, for how long and how it ends."""
+    """What was done, to whom where that was drawn, and, where it lasts, for how long and how it ends."""
 
     detail: str
     lasts_s: float = 0.0
     heal: Heal | None = None
+    whom: str = ""
 
 
 def inject(kind: str, target: Target, drawn: random.Random) -> Injection:
@@ -85,15 +99,15 @@ def possible(kind: str, target: Target) -> bool:
 
 
 def _kill(target: Target, drawn: random.Random) -> Injection:
-    pids = {name: pid for processes in target.processes for name, pid in processes.pids().items()}
+    pids = target.roles()
     names = sorted(pids)
     weights = [RECOGNITION_WEIGHT if name == "recognition" else 1.0 for name in names]
     (name,) = drawn.choices(names, weights)
     try:
         os.kill(pids[name], signal.SIGKILL)
     except ProcessLookupError:  # it is just being started again
-        return Injection(f"{name} was dead already")
-    return Injection(f"kill -9 of {name}")
+        return Injection("it was dead already", whom=name)
+    return Injection("kill -9", whom=name)
 
 
 def _on_link(name: str, how: str, target: Target, lasts_s: float) -> Injection:
@@ -105,4 +119,4 @@ def _on_link(name: str, how: str, target: Target, lasts_s: float) -> Injection:
             link.delay(0.2)
         case _:
             link.half_open()
-    return Injection(f"the link to {name} {how} for {lasts_s:.1f} s", lasts_s, link.heal)
+    return Injection(f"its link {how} for {lasts_s:.1f} s", lasts_s, link.heal, name)

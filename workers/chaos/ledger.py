@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from statistics import median
 from threading import Lock
 from typing import Any
 
@@ -72,19 +74,30 @@ class Ledger:
             _is_wrong(document, self.texts.get(id_)) for id_, document in self.carried.documents.items()
         )
 
-    def recovery_s(self) -> dict[str, float]:
-        """For each kind of fault the worst time from its injection until all that was accepted before it was
-        final; what other faults delayed meanwhile is in it."""
-        worst: dict[str, float] = {}
+    def recoveries_s(self) -> list[tuple[str, float]]:
+        """Each fault's kind, and the time from its injection until all that was accepted before it was final;
+        what other faults delayed meanwhile is in it."""
+        ended = sorted(
+            (accepted, self.final_at[id_])
+            for id_, accepted in self.accepted_at.items()
+            if id_ in self.final_at
+        )
+        accepted_at = [accepted for accepted, _ in ended]
+        last_final = list(accumulate((final for _, final in ended), max))
+        recoveries = []
         for fault in self.faults:
-            before = [id_ for id_, accepted in self.accepted_at.items() if accepted <= fault.at]
-            ended = [self.final_at[id_] for id_ in before if id_ in self.final_at]
-            worst[fault.kind] = max(worst.get(fault.kind, 0.0), max(ended, default=fault.at) - fault.at, 0.0)
-        return worst
+            before = bisect_right(accepted_at, fault.at)
+            until = last_final[before - 1] if before else fault.at
+            recoveries.append((fault.kind, max(until - fault.at, 0.0)))
+        return recoveries
 
     def summary(self, *, missing_from_feed: int) -> dict[str, Any]:
         """The counts; `missing_from_feed` is what reading it afresh shows and following it missed."""
         accepted = self.accepted_at.keys()
+        recoveries = self.recoveries_s()
+        by_kind: dict[str, list[float]] = defaultdict(list)
+        for kind, seconds in sorted(recoveries):
+            by_kind[kind].append(seconds)
         return {
             "accepted": len(accepted),
             "final": len(accepted & self.final_at.keys()),
@@ -93,9 +106,16 @@ class Ledger:
             "wrong": self.wrong() + self.out_of_order,
             "refused": self.refused,
             "faults": len(self.faults),
-            "faults_by_kind": dict(sorted(Counter(fault.kind for fault in self.faults).items())),
-            "worst_recovery_s": {kind: round(s, 1) for kind, s in sorted(self.recovery_s().items())},
+            **_recovery([seconds for _, seconds in recoveries]),
+            "by_fault": {kind: {"faults": len(s), **_recovery(s)} for kind, s in by_kind.items()},
         }
+
+
+def _recovery(seconds: Sequence[float]) -> dict[str, float]:
+    return {
+        "median_recovery_s": round(median(seconds), 1) if seconds else 0.0,
+        "worst_recovery_s": round(max(seconds, default=0.0), 1),
+    }
 
 
 def _is_wrong(document: Mapping[str, Any], text: str | None) -> bool:

@@ -10,14 +10,36 @@ from workers.chaos.ledger import Ledger
 
 
 def tables(ledger: Ledger, summary: dict[str, Any]) -> list[Table]:
-    """The faults by kind with the worst recovery from each, and the counts."""
-    faults = Table("fault", "injected", "worst recovery", title="Faults")
-    for kind, count in summary["faults_by_kind"].items():
-        faults.add_row(kind, str(count), f"{summary['worst_recovery_s'][kind]:.1f} s")
-    counts = Table("what", "count", title="Posts")
+    """The faults by kind with the recovery from each, the counts, and the memory."""
+    return [_faults(summary), _posts(ledger, summary), _memory(summary["memory_mib"])]
+
+
+def _faults(summary: dict[str, Any]) -> Table:
+    table = Table("fault", "injected", "median recovery", "worst recovery", title="Faults")
+    for kind, seen in {**summary["by_fault"], "all": summary}.items():
+        recoveries = [f"{seen[name]:.1f} s" for name in ("median_recovery_s", "worst_recovery_s")]
+        table.add_row(kind, str(seen["faults"]), *recoveries)
+    table.caption = f"recovery is to be within {summary['recovery_limit_s']:.0f} s"
+    return table
+
+
+def _posts(ledger: Ledger, summary: dict[str, Any]) -> Table:
+    table = Table("what", "count", title="Posts")
     for name in ("accepted", "final", "lost", "doubled", "wrong", "refused"):
         style = "red" if name in {"lost", "doubled", "wrong"} and summary[name] else ""
-        counts.add_row(name, f"{summary[name]:,}", style=style)
+        table.add_row(name, f"{summary[name]:,}", style=style)
+    table.add_row("with recorded LLM replies", f"{summary['recorded_replies']:,}")
+    table.add_row("with simulated LLM replies", f"{summary['simulated_replies']:,}")
     replayed = sum(e["replayed"] for d in ledger.carried.documents.values() for e in d["entities"])
-    counts.add_row("entities by replayed LLM answers", f"{replayed:,}")
-    return [faults, counts]
+    table.add_row("entities by such replies", f"{replayed:,}")
+    return table
+
+
+def _memory(memory: dict[str, Any]) -> Table:
+    table = Table("memory (PSS)", "MiB", title="Memory")
+    for name, used in memory["peak_by_role"].items():
+        table.add_row(f"{name}, at most", f"{used:,}")
+    table.add_row("all, at most", f"{memory['peak']:,}")
+    table.add_row("all, median of the second quarter of the run", f"{memory['second_quarter']:,}")
+    table.add_row("all, median of its last quarter", f"{memory['last_quarter']:,}")
+    return table

@@ -15,40 +15,51 @@ from typing import Any
 from broker.queues import celery_app, declared_queues
 from broker.settings import Settings
 from linkner.errors import LinknerError
+from linkner.labels import label_set
 from workers.api_client import BATCH, GatewayClient
 from workers.chaos.faults import Target, inject, possible
 from workers.chaos.ledger import Injected, Ledger
+from workers.chaos.memory import MemoryWatch
 from workers.chaos.proxy import proxying
+from workers.chaos.replies import Replies, write_replies
 from workers.chaos.schedule import Planned
 from workers.chaos.servers import Servers, running_servers
+from workers.stack.memory import pss_mib
 from workers.stack.stack import Shape, Stack, free_port, replaying_llm, running_stack
 from workers.stack.supervisor import Supervisor
 
 QUICK = {
-    "LINKNER_LLM_DEADLINE_S": "4",
+    "LINKNER_LLM_DEADLINE_S": "3",
     "LINKNER_LEASE_MARGIN_S": "1",
-    "LINKNER_VISIBILITY_TIMEOUT_S": "10",
-    "LINKNER_REPUBLISH_MARGIN_S": "2",
+    "LINKNER_VISIBILITY_TIMEOUT_S": "6",
+    "LINKNER_REPUBLISH_MARGIN_S": "1",
     "LINKNER_RECOGNISE_CHUNK": "16",
     "LINKNER_LLM_REQUESTS_PER_MINUTE": "60000",
+    "LINKNER_HIGH_WATER": "2000",
 }
-"""Short time-outs: what is lost is missed sooner, so that a run of minutes shows what hours would."""
+"""Short time-outs: what is lost is missed sooner, so that a run of minutes shows what hours would. And a low
+mark at which the gateway refuses posts: a backlog would hide how long a recovery takes."""
+
+_MAY_TAKE_S = 60.0
+"""How long a recovery may take besides the visibility timeout and a question's lease."""
 
 _PATIENCE_S = 300.0
+_MEMORY_EVERY_S = 5.0
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a run does. `rabbitmq_url` empty means that Redis is the broker; `replay` as in `Shape`."""
+    """What a run does. `rabbitmq_url` empty means that Redis is the broker. Without `recorded`, lines of
+    recorded LLM replies, no LLM is asked; posts that it says nothing of get simulated replies."""
 
     lines: Sequence[bytes]
     faults: Sequence[Planned]
     seconds: float
     seed: int
     rabbitmq_url: str = ""
-    replay: tuple[Path, Path] | None = None
+    recorded: Sequence[bytes] | None = None
     model: Path | None = None
     grace_s: float = 180.0
 
@@ -61,28 +72,50 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
     Raises:
         LinknerError: the stack could not be started.
     """
-    with _stack(plan, folder=folder, report=report) as (stack, target):
+    with _stack(plan, folder=folder, report=report) as (stack, target, replies):
         ledger = Ledger(clock=time.monotonic)
+        memory = MemoryWatch(lambda: pss_mib(target.pids()))
         ended = threading.Event()
-        reader = threading.Thread(target=_follow, args=(stack.gateway_url, ledger, ended), daemon=True)
+        watchers = [
+            threading.Thread(target=_follow, args=(stack.gateway_url, ledger, ended), daemon=True),
+            threading.Thread(target=memory.run, args=(ended,), kwargs={"every_s": _MEMORY_EVERY_S}),
+        ]
         producer = threading.Thread(target=_produce, args=(stack.gateway_url, plan, ledger), daemon=True)
-        reader.start()
-        producer.start()
+        for thread in (*watchers, producer):
+            thread.start()
+        began = time.monotonic()
         report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
         _inject_all(plan, target, ledger, report=report)
         report("the faults are over; waiting for everything accepted to be final")
         producer.join(_PATIENCE_S)
         _wait_until_final(ledger, within_s=plan.grace_s)
+        took_s = time.monotonic() - began
         ended.set()
-        reader.join(_PATIENCE_S)
+        for watcher in watchers:
+            watcher.join(_PATIENCE_S)
         missing = _missing_from_feed(GatewayClient(stack.gateway_url), ledger)
         unsent = producer.is_alive()
-    summary = ledger.summary(missing_from_feed=missing)
-    return ledger, {**summary, "unsent": unsent, "seed": plan.seed, "seconds": round(plan.seconds, 1)}
+    return ledger, {
+        **ledger.summary(missing_from_feed=missing),
+        "recovery_limit_s": _recovery_limit_s(),
+        "recorded_replies": replies.recorded if replies else 0,
+        "simulated_replies": replies.simulated if replies else 0,
+        "memory_mib": memory.summary(),
+        "unsent": unsent,
+        "seed": plan.seed,
+        "seconds": round(took_s, 1),
+    }
+
+
+def _recovery_limit_s() -> float:
+    """What the settings promise at the most: the visibility timeout, a question's lease, and a minute."""
+    quick = {name.removeprefix("LINKNER_").lower(): value for name, value in QUICK.items()}
+    settings = Settings.model_validate(quick)
+    return settings.visibility_timeout_s + settings.lease_s + _MAY_TAKE_S
 
 
 @contextmanager
-def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack, Target]]:
+def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack, Target, Replies | None]]:
     with ExitStack() as stack:
         servers = stack.enter_context(running_servers(folder))
         links = dict(servers.links)
@@ -94,12 +127,19 @@ def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack,
             gateway_keys="off",
             llm_base_url="",
         )
-        processes = []
-        if plan.replay:
+        processes, replies = [], None
+        if plan.recorded is not None:
+            replies = write_replies(
+                plan.lines,
+                plan.recorded,
+                label=label_set(settings.label_set).labels[0],
+                folder=_made(folder / "llm"),
+            )
             port = free_port()
-            llm = Supervisor(folder=_made(folder / "llm"), env={})
+            llm = Supervisor(folder=folder / "llm", env={})
             stack.callback(llm.stop)
-            llm.start([replaying_llm(port, plan.replay, options=("--latency-median-s", "0.05"))])
+            files = (replies.posts, replies.replies)
+            llm.start([replaying_llm(port, files, options=("--latency-median-s", "0.05"))])
             llm.wait_until_ready(within_s=60)
             links["llm"] = stack.enter_context(proxying(("127.0.0.1", port)))
             settings = settings.model_copy(
@@ -112,7 +152,7 @@ def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack,
         )
         if plan.rabbitmq_url:
             stack.callback(_on_each_queue, settings, "delete")
-        yield running, _target(plan, servers, settings, links, [running.supervisor, *processes])
+        yield running, _target(plan, servers, settings, links, [running.supervisor, *processes]), replies
 
 
 def _target(
@@ -126,6 +166,7 @@ def _target(
     return Target(
         processes=processes,
         postgres=servers.postgres,
+        redis=servers.redis,
         broker=None if plan.rabbitmq_url else servers.redis,
         empty_broker=empty_broker,
         links=links,
@@ -184,8 +225,9 @@ def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -
         if injection.heal is not None:
             healers.append(threading.Timer(injection.lasts_s, injection.heal))
             healers[-1].start()
-        ledger.faults.append(Injected(planned.kind, injection.detail, at))
-        report(f"{at - began:6.1f} s  {planned.kind}: {injection.detail}")
+        kind = f"{planned.kind} {injection.whom}".strip()
+        ledger.faults.append(Injected(kind, injection.detail, at))
+        report(f"{at - began:6.1f} s  {kind}: {injection.detail}")
     time.sleep(max(began + plan.seconds - time.monotonic(), 0.0))
     for healer in healers:
         healer.join()

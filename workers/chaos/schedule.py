@@ -10,7 +10,7 @@ KILL = "kill"
 RARE: Mapping[str, int] = {
     "broker-emptied": 2,
     "broker-killed": 1,
-    "postgres-restarted": 1,
+    "postgres-restarted": 2,
     "postgres-killed": 1,
     "llm-down": 1,
     "link-cut": 1,

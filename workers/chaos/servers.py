@@ -18,15 +18,17 @@ from workers.stack.embedded import embedded_postgres, embedded_redis
 
 @dataclass(slots=True)
 class Server:
-    """A server that is started by `run` and keeps its folder and socket; `pid` says which process it is."""
+    """A server that `run` starts and that keeps its folder and socket; `ask_pid` says which process it is."""
 
     run: Callable[[], AbstractContextManager[str]]
-    pid: Callable[[str], int]
+    ask_pid: Callable[[str], int]
     url: str = ""
+    pid: int = 0
     _running: ExitStack = field(default_factory=ExitStack)
 
     def start(self) -> None:
         self.url = self._running.enter_context(self.run())
+        self.pid = self.ask_pid(self.url)
 
     def stop(self) -> None:
         """In good order; connections are ended."""
@@ -38,7 +40,7 @@ class Server:
 
     def kill(self) -> None:
         """kill -9, then start again on what is on disk."""
-        os.kill(self.pid(self.url), signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
         self.restart()
 
 

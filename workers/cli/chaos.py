@@ -33,13 +33,11 @@ def chaos(
         Path | None, typer.Option(help="Posts, JSONL or JSONL.gz. [default: the demo's own, over and over]")
     ] = None,
     replies: Annotated[Path | None, typer.Option(help="Recorded LLM replies on these posts, JSONL.")] = None,
-    posts: Annotated[
+    limit: Annotated[
         int | None, typer.Option(min=1, help="Take N posts. [default: all of the input, or 5 a second]")
     ] = None,
     minutes: Annotated[float, typer.Option(min=0.1, help="How long posts and faults come.")] = 2.0,
-    kill_every: Annotated[
-        float, typer.Option(min=0.5, help="Seconds between two kill -9 of some role.")
-    ] = 5.0,
+    every: Annotated[float, typer.Option(min=0.5, help="Seconds between two kill -9 of some role.")] = 5.0,
     seed: Annotated[int, typer.Option(help="Seed of the faults: equal seeds, equal faults.")] = 0,
     broker: Annotated[
         str, typer.Option(help="redis, or rabbitmq (LINKNER_BROKER_URL, else localhost).")
@@ -54,11 +52,17 @@ def chaos(
 
     Kinds of faults: kill (-9 of a random role), broker-emptied, broker-killed, postgres-restarted,
     postgres-killed, llm-down, link-cut, link-delayed, link-half-open. LLM replies are replayed from a
-    recording and marked so; time-outs are short, so that what is lost is missed sooner.
+    recording, for posts without one they are simulated, and all are marked as replayed; time-outs are short,
+    so that what is lost is missed sooner. A recovery is the time from a fault until everything that was
+    accepted before it is final.
 
     The last line is one JSON object. The exit code is 1 where a post was lost, doubled or came out wrong.
 
-    Example: linkner chaos --minutes 10 --seed 7 --broker rabbitmq
+    Examples:
+
+    linkner chaos --minutes 10 --seed 7 --broker rabbitmq
+
+    linkner chaos --input posts.jsonl.gz --replies replies.jsonl --limit 20000 --minutes 5
     """
     from rich.console import Console
 
@@ -70,21 +74,21 @@ def chaos(
     if input is None:
         input, replies = _DATA / "posts.jsonl", replies or _DATA / "replies.jsonl"
         lines = list(
-            islice(_endless(list(read_lines(input))), posts or round(minutes * 60 * _POSTS_A_SECOND))
+            islice(_endless(list(read_lines(input))), limit or round(minutes * 60 * _POSTS_A_SECOND))
         )
     else:
-        lines = list(read_lines(input, limit=posts))
+        lines = list(read_lines(input, limit=limit))
     with (
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
         Steps(quiet=json_only) as steps,
     ):
         plan = Plan(
             lines=lines,
-            faults=_faults(seed=seed, seconds=minutes * 60, kill_every_s=kill_every, kinds=faults),
+            faults=_faults(seed=seed, seconds=minutes * 60, kill_every_s=every, kinds=faults),
             seconds=minutes * 60,
             seed=seed,
             rabbitmq_url=_rabbitmq(broker),
-            replay=(input.resolve(), replies.resolve()) if replies else None,
+            recorded=list(read_lines(replies)) if replies else None,
             model=model,
         )
         ledger, summary = run(plan, folder=Path(folder), report=steps.say)

@@ -100,5 +100,10 @@ def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
     run.clock.sleep(50)
     run.ledger.read([item(3)])
     run.ledger.faults.append(Injected("kill", "", run.clock.monotonic()))
-    assert run.summary()["worst_recovery_s"] == {"kill": 9.0}
-    assert run.summary()["faults_by_kind"] == {"kill": 2}
+    run.ledger.faults.append(Injected("cut", "", run.clock.monotonic()))
+    summary = run.summary()
+    assert summary["by_fault"] == {
+        "cut": {"faults": 1, "median_recovery_s": 0.0, "worst_recovery_s": 0.0},
+        "kill": {"faults": 2, "median_recovery_s": 4.5, "worst_recovery_s": 9.0},
+    }
+    assert (summary["faults"], summary["median_recovery_s"], summary["worst_recovery_s"]) == (3, 0.0, 9.0)
