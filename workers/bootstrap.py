@@ -126,7 +126,8 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
             app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids], park=park
         )
     if AGGREGATE in queues:
-        register_ids_task(app, AGGREGATE, AggregateDocuments(store=store), park=park)
+        aggregate = AggregateDocuments(store=store, max_attempts=settings.max_attempts)
+        register_ids_task(app, AGGREGATE, aggregate, park=park)
     return app
 
 

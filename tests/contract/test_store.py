@@ -433,6 +433,43 @@ class TestJoin:
         assert status(ports, document_id) == "provisional"
 
 
+class TestFailedJoin:
+    def joining(self, ports: Ports) -> int:
+        document_id = accept_one(ports)
+        ports.store.record_recognised([recognised(document_id, entities=[scored(ANNA)])])
+        return document_id
+
+    def test_attempts_are_counted_until_the_join(self, ports: Ports) -> None:
+        document_id = self.joining(ports)
+        counted = []
+        for _ in range(2):
+            assert ports.store.begin_join([document_id, document_id + 1]) == 1
+            counted.append(ports.store.join_attempts([document_id, document_id + 1]))
+        assert counted == [{document_id: 1}, {document_id: 2}]
+        ports.store.complete({document_id: []})
+        assert ports.store.begin_join([document_id]) == 0
+        assert ports.store.join_attempts([document_id]) == {}
+
+    def test_what_is_put_off_is_published_later(self, ports: Ports) -> None:
+        document_id = self.joining(ports)
+        assert due(ports, "aggregate") == [document_id]
+        assert ports.store.defer_join(document_id, delay_s=FOREVER_S, error="a defect")
+        assert due(ports, "aggregate") == []
+        assert ports.store.defer_join(document_id, delay_s=0.0, error="a defect")
+        assert due(ports, "aggregate") == [document_id]
+        ports.store.complete({document_id: []})
+        assert not ports.store.defer_join(document_id, delay_s=0.0, error="too late")
+
+    def test_what_cannot_be_joined_is_finished_with_the_reason(self, ports: Ports) -> None:
+        document_id = self.joining(ports)
+        assert ports.store.fail_join(document_id, reason="spoilt", error="a defect")
+        assert not ports.store.fail_join(document_id, reason="again", error="a defect")
+        (item,) = ports.reader.feed(after=0, limit=10)
+        view = item.document
+        assert (view.status, view.reason, view.revision, view.entities) == ("final", "spoilt", 1, ())
+        assert ports.store.complete({document_id: [local(ANNA)]}) == 0
+
+
 class TestOutbox:
     def test_each_id_is_sent_once_oldest_first(self, ports: Ports) -> None:
         ids = [accept_one(ports, str(number)) for number in range(5)]

@@ -135,6 +135,21 @@ def test_a_replayed_document_is_recognised_again_with_all_its_attempts(world: Wo
     assert [stored.attempts for stored in world.store.texts([world.document.id])] == [0]
 
 
+def test_a_replayed_document_that_could_not_be_joined_is_joined_again(world: World) -> None:
+    (accepted,) = world.store.accept([NewDocument("test", "spoilt", "Anna in Oslo")])
+    spoilt = Ref("document", accepted.document_id)
+    world.store.record_recognised([Recognised(spoilt.id, "local", Recognition((SCORED,), ()), ())])
+    world.store.begin_join([spoilt.id])
+    world.store.fail_join(spoilt.id, reason="attempts-exhausted", error="a defect")
+    listed = world.dead.listed()[0]
+    assert (listed.ref, listed.last_error, listed.attempts) == (spoilt, "a defect", 1)
+    assert world.replay([spoilt]) == 1
+    assert world.due("aggregate") == [spoilt.id]
+    assert world.store.join_attempts([spoilt.id]) == {spoilt.id: 0}
+    world.store.complete({spoilt.id: []})
+    assert (world.view(spoilt.id).revision, world.view(spoilt.id).reason) == (2, None)
+
+
 def test_the_deadline_of_what_is_replayed_counts_from_then(world: World) -> None:
     world.replay([world.document, world.question])
     swept = world.outbox.sweep(republish_after_s=60, deadline_s=60, document_deadline_s=60)

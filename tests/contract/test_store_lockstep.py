@@ -65,6 +65,7 @@ class Walk:
             self.publish: 4,
             self.sweep: 1,
             self.aggregate: 1,
+            self.spoil: 1,
             self.replay: 1,
             self.purge: 0.5,
         }
@@ -211,6 +212,20 @@ class Walk:
         fake_ids, real_ids = ([found.document_id for found in side] for side in (fake, real))
         completed = self.fake.complete(dict(zip(fake_ids, decided, strict=True)))
         assert completed == self.store.complete(dict(zip(real_ids, decided, strict=True)))
+
+    def spoil(self) -> None:
+        """A join that is begun and fails."""
+        if self.ids:
+            fake_id, real_id = self._document()
+            assert self.fake.begin_join([fake_id]) == self.store.begin_join([real_id])
+            fake = self.fake.join_attempts([fake_id])
+            assert [*fake.values()] == [*self.store.join_attempts([real_id]).values()]
+            if fake.get(fake_id, 0) < 2:
+                deferred = self.fake.defer_join(fake_id, delay_s=0.0, error="a defect")
+                assert deferred == self.store.defer_join(real_id, delay_s=0.0, error="a defect")
+            else:
+                failed = self.fake.fail_join(fake_id, reason="spoilt", error="a defect")
+                assert failed == self.store.fail_join(real_id, reason="spoilt", error="a defect")
 
     def replay(self) -> None:
         """A few of the newest documents and questions, dead or not."""

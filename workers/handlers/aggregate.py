@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from linkner.errors import ServiceError
 from linkner.linking import link
-from workers.ports import Store
+from workers.ports import ATTEMPTS_EXHAUSTED, Store
+
+log = logging.getLogger("linkner.aggregate")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AggregateDocuments:
-    """Handles one `aggregate` message."""
+    """Handles one `aggregate` message.
+
+    A document that cannot be joined, for a defect in it or in this program, or that kills the process joining
+    it, is tried `max_attempts` times and holds up no other.
+    """
 
     store: Store
+    max_attempts: int
 
     def __call__(self, document_ids: Sequence[int]) -> int:
-        """Finish those documents whose questions have all ended; how many were finished."""
-        joinable = self.store.joinable(document_ids)
-        if not joinable:
-            return 0
+        """Finish those documents whose questions have all ended; how many were finished.
+
+        What was begun before and did not come to an end is tried alone, so that it harms no other.
+        """
+        attempts = self.store.join_attempts(document_ids)
+        fresh = [document_id for document_id, before in attempts.items() if not before]
+        done = self._attempt(fresh, number=1) if fresh else 0
+        return done + sum(self._attempt([id_], number=n + 1) for id_, n in attempts.items() if n)
+
+    def _attempt(self, document_ids: Sequence[int], *, number: int) -> int:
+        if number > self.max_attempts:
+            error = f"none of {self.max_attempts} attempts came to an end"
+            return self.store.fail_join(document_ids[0], reason=ATTEMPTS_EXHAUSTED, error=error)
+        self.store.begin_join(document_ids)
+        return self._join(document_ids, attempt=number)
+
+    def _join(self, document_ids: Sequence[int], *, attempt: int) -> int:
+        try:
+            return self._link(document_ids)
+        except ServiceError:
+            raise
+        except Exception as error:
+            if len(document_ids) == 1:
+                return self._without_result(document_ids[0], error, attempt=attempt)
+            middle = len(document_ids) // 2
+            halves = document_ids[:middle], document_ids[middle:]
+            return sum(self._join(half, attempt=attempt) for half in halves)
+
+    def _link(self, document_ids: Sequence[int]) -> int:
         return self.store.complete(
             {
                 document.document_id: link(
@@ -29,6 +63,17 @@ class AggregateDocuments:
                     unanswered=document.unanswered,
                     proposals=document.proposals,
                 )
-                for document in joinable
+                for document in self.store.joinable(document_ids)
             }
         )
+
+    def _without_result(self, document_id: int, error: Exception, *, attempt: int) -> int:
+        """Try the document again later; end it after its attempts. The log does not quote the error: it may
+        quote the text."""
+        problem = f"its join failed: {type(error).__name__}: {error}"
+        if attempt < self.max_attempts:
+            log.warning("action=put-off document=%s error=%s", document_id, type(error).__name__)
+            self.store.defer_join(document_id, delay_s=0.5 * 2**attempt, error=problem)
+            return 0
+        log.error("action=dead document=%s error=%s", document_id, type(error).__name__)
+        return self.store.fail_join(document_id, reason=ATTEMPTS_EXHAUSTED, error=problem)

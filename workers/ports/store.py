@@ -78,8 +78,23 @@ class Store(Protocol):
     def purge_cache(self, *, older_than_s: float) -> int:
         """Forget the cache's answers from before that, and promises that ended without one; how many."""
 
+    def join_attempts(self, document_ids: Collection[int]) -> Mapping[int, int]:
+        """How often the join of each of those documents was begun that are to be joined, by id."""
+
+    def begin_join(self, document_ids: Collection[int]) -> int:
+        """Count an attempt at joining those documents that are to be joined; how many.
+
+        It comes before the work: a document that kills the process that joins it is counted too.
+        """
+
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         """Those documents whose questions have all ended and which are not complete yet."""
 
     def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
         """Write entities and feed rows and finish documents; how many had not been complete before."""
+
+    def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
+        """Have the relay publish a document that is to be joined again after the delay; whether it was."""
+
+    def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
+        """End a document that cannot be joined: no entities, with the reason; whether it was to be joined."""

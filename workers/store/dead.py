@@ -64,7 +64,8 @@ class DeadItem:
 
 _DEAD = {
     "document": """
-        SELECT 'document' AS kind, id, id AS document_id, source, external_id, reason, last_error, attempts,
+        SELECT 'document' AS kind, id, id AS document_id, source, external_id, reason, last_error,
+            CASE WHEN recognised_at IS NULL THEN attempts ELSE join_attempts END AS attempts,
             completed_at AS ended_at, text, dropped_at
         FROM documents WHERE state = 'complete' AND reason IS NOT NULL
     """,
@@ -98,7 +99,8 @@ _SHOW = {kind: text(f"SELECT * FROM ({dead}) AS dead WHERE id = :id") for kind, 
 
 _REPLAY_DOCUMENTS = text("""
     UPDATE documents
-    SET state = 'accepted', attempts = 0, reason = NULL, completed_at = NULL, dropped_at = NULL,
+    SET state = CASE WHEN recognised_at IS NULL THEN 'accepted' ELSE 'classified' END,
+        attempts = 0, join_attempts = 0, reason = NULL, completed_at = NULL, dropped_at = NULL,
         published_at = NULL, not_before = now(), replayed_at = now()
     WHERE id IN (
         SELECT id FROM documents
@@ -122,7 +124,8 @@ _REPLAY_QUESTIONS = text("""
     RETURNING document_id
 """)
 _OPEN_AGAIN = text("""
-    UPDATE documents SET state = 'recognised', completed_at = NULL, published_at = NULL
+    UPDATE documents
+    SET state = 'recognised', completed_at = NULL, published_at = NULL, join_attempts = 0, reason = NULL
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state IN ('classified', 'complete')
 """)
 _REMOVE_ENTITIES = text("DELETE FROM entities WHERE document_id = ANY(CAST(:ids AS bigint[]))")
@@ -194,7 +197,7 @@ def _replay(connection: Connection, refs: Collection[Ref], send: SendAgain) -> i
     documents = connection.execute(_REPLAY_DOCUMENTS, {"ids": _ids(refs, "document")}).rowcount
     questions = replay_questions(connection, _ids(refs, "question"))
     messages = _send_again(connection, _ids(refs, "message"), send)
-    notify(connection, ["recognise", "classify"])
+    notify(connection, ["recognise", "classify", "aggregate"])
     return documents + questions + messages
 
 

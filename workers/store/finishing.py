@@ -20,6 +20,27 @@ from workers.ports import DEADLINE, NO_ANSWER, Joinable
 from workers.store.database import FEED_LOCK
 from workers.store.sql import columns, storable_error
 
+_JOIN_ATTEMPTS = text("""
+    SELECT id, join_attempts FROM documents
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'classified'
+    ORDER BY id
+""")
+
+_BEGIN_JOIN = text("""
+    UPDATE documents SET join_attempts = join_attempts + 1
+    WHERE id IN (
+        SELECT id FROM documents
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'classified'
+        ORDER BY id FOR UPDATE
+    )
+""")
+
+_DEFER_JOIN = text("""
+    UPDATE documents
+    SET published_at = NULL, not_before = now() + make_interval(secs => :delay_s), last_error = :error
+    WHERE id = :document_id AND state = 'classified'
+""")
+
 _JOINABLE = text("""
     SELECT documents.id, spans.start, spans."end", spans.role, spans.label, spans.probability,
         spans.uncertainty, spans.scores, spans.question_id, answers.label AS answer, questions.reason
@@ -96,6 +117,23 @@ _FEED = text("""
 """)
 
 
+def join_attempts(connection: Connection, document_ids: Collection[int]) -> dict[int, int]:
+    """See `Store.join_attempts`."""
+    rows = connection.execute(_JOIN_ATTEMPTS, {"ids": list(document_ids)})
+    return {row.id: row.join_attempts for row in rows}
+
+
+def begin_join(connection: Connection, document_ids: Collection[int]) -> int:
+    """See `Store.begin_join`."""
+    return connection.execute(_BEGIN_JOIN, {"ids": list(document_ids)}).rowcount
+
+
+def defer_join(connection: Connection, document_id: int, *, delay_s: float, error: str) -> bool:
+    """See `Store.defer_join`."""
+    values = {"document_id": document_id, "delay_s": delay_s, "error": storable_error(error)}
+    return connection.execute(_DEFER_JOIN, values).rowcount == 1
+
+
 def joinable(connection: Connection, document_ids: Collection[int]) -> list[Joinable]:
     """See `Store.joinable`."""
     rows = connection.execute(_JOINABLE, {"ids": list(document_ids)})
@@ -162,6 +200,12 @@ def fail_recognition(
     """See `Store.fail_recognition`."""
     locked = _lock(connection, document_ids, state="accepted")
     return _finish(connection, locked, reason=reason, error=error)
+
+
+def fail_join(connection: Connection, document_id: int, *, reason: str, error: str) -> bool:
+    """See `Store.fail_join`."""
+    locked = _lock(connection, [document_id], state="classified")
+    return _finish(connection, locked, reason=reason, error=error) == 1
 
 
 def fail_overdue(connection: Connection, *, deadline_s: float, limit: int) -> int:

@@ -83,8 +83,20 @@ class PostgresStore:
     def purge_cache(self, *, older_than_s: float) -> int:
         return in_transaction(self._engine, answer_cache.purge, older_than_s=older_than_s)
 
+    def join_attempts(self, document_ids: Collection[int]) -> Mapping[int, int]:
+        return in_transaction(self._engine, finishing.join_attempts, document_ids)
+
+    def begin_join(self, document_ids: Collection[int]) -> int:
+        return in_transaction(self._engine, finishing.begin_join, document_ids)
+
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         return in_transaction(self._engine, finishing.joinable, document_ids)
 
     def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
         return in_transaction(self._engine, finishing.complete, entities)
+
+    def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
+        return in_transaction(self._engine, finishing.defer_join, document_id, delay_s=delay_s, error=error)
+
+    def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
+        return in_transaction(self._engine, finishing.fail_join, document_id, reason=reason, error=error)

@@ -21,7 +21,8 @@ class Dead(Memory):
             document = self._documents.get(ref.id)
             is_dead = document is not None and document.state == "complete" and document.reason is not None
             if is_dead:
-                document.state, document.reason, document.attempts = "accepted", None, 0
+                document.state = "classified" if document.result else "accepted"
+                document.reason, document.attempts, document.join_attempts = None, 0, 0
                 document.replayed_at = document.not_before = self.now
                 document.published_at = document.completed_at = None
         else:
@@ -40,4 +41,5 @@ class Dead(Memory):
         question.published_at = None
         if question.document.state in {"classified", "complete"}:
             question.document.state, question.document.published_at = "recognised", None
+            question.document.join_attempts, question.document.reason = 0, None
         question.document.entities, question.document.completed_at = [], None

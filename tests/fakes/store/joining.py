@@ -13,6 +13,16 @@ from workers.ports import NO_ANSWER, Joinable
 class Joining(Memory):
     """The part of ports.Store that the aggregator uses."""
 
+    def join_attempts(self, document_ids: Collection[int]) -> Mapping[int, int]:
+        documents = self._in_state("classified", document_ids)
+        return {document.id: document.join_attempts for document in documents}
+
+    def begin_join(self, document_ids: Collection[int]) -> int:
+        documents = self._in_state("classified", document_ids)
+        for document in documents:
+            document.join_attempts += 1
+        return len(documents)
+
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         return [self._joinable(document) for document in self._in_state("classified", document_ids)]
 
@@ -40,3 +50,21 @@ class Joining(Memory):
             document.entities = [self._entity_view(document, entity) for entity in ordered]
             self._finish(document)
         return len(documents)
+
+    def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
+        documents = self._in_state("classified", [document_id])
+        for document in documents:
+            document.published_at, document.not_before = None, self.now + delay_s
+            document.last_error = error
+        return bool(documents)
+
+    def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
+        documents = self._in_state("classified", [document_id])
+        for document in documents:
+            document.reason, document.last_error = reason, error
+            self._finish(document)
+        return bool(documents)
+
+    def last_error(self, document_id: int) -> str | None:
+        """What `linkner dead` shows of a document."""
+        return self._documents[document_id].last_error

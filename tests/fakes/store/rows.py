@@ -24,6 +24,7 @@ class Document:
     completed_at: float | None = None
     reason: str | None = None
     attempts: int = 0
+    join_attempts: int = 0
     last_error: str | None = None
     revision: int = 0
     result: Recognised | None = None

@@ -24,8 +24,8 @@ from workers.store.tables.columns import (
 class DocumentRow(Table, table=True):
     """A post on its way: accepted → recognised (questions open) → classified (none open) → complete.
 
-    A complete one with a reason is dead: it could not be recognised. `linkner dead replay` has it begin
-    again (`replayed_at`), `drop` takes it off the list (`dropped_at`).
+    A complete one with a reason is dead: it could not be recognised, or not joined. `linkner dead replay` has
+    it begin again there (`replayed_at`), `drop` takes it off the list (`dropped_at`).
     """
 
     __tablename__ = "documents"
@@ -77,6 +77,7 @@ class DocumentRow(Table, table=True):
     deadline_s: float | None = Field(default=None, sa_type=Double)
     replayed_at: datetime | None = timestamp(nullable=True)
     dropped_at: datetime | None = timestamp(nullable=True)
+    join_attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
 
 
 class SpanRow(Table, table=True):

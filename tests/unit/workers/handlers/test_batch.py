@@ -105,7 +105,7 @@ class Scene:
         return [len(prompts) for prompts in self.llm.batches.values()]
 
     def aggregate(self) -> None:
-        AggregateDocuments(store=self.store)(self.documents)
+        AggregateDocuments(store=self.store, max_attempts=5)(self.documents)
 
 
 def test_what_waits_is_sent_off_and_what_came_back_is_recorded() -> None:
