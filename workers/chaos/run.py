@@ -45,6 +45,7 @@ _MAY_TAKE_S = 60.0
 
 _PATIENCE_S = 300.0
 _MEMORY_EVERY_S = 5.0
+_FEED_EVERY_S = 0.25
 
 Report = Callable[[str], None]
 
@@ -208,7 +209,7 @@ def _follow(url: str, ledger: Ledger, ended: threading.Event) -> None:
         if last and not items:
             return
         if not items:
-            ended.wait(0.1)
+            ended.wait(_FEED_EVERY_S)
 
 
 def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -> None:

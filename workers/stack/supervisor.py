@@ -15,6 +15,7 @@ from workers.stack.guarded import GuardedProcess
 
 _STOP_S = 40.0
 _LONGEST_PAUSE_S = 10.0
+_YOUNG_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class _Running:
     process: GuardedProcess
     started_at: float
     restarts: int = 0
+    died_young: int = 0
     not_before: float = 0.0
 
 
@@ -117,7 +119,8 @@ class Supervisor:
         """At once the first time, then after ever longer pauses while it keeps dying young."""
         lived_s = time.monotonic() - entry.started_at
         entry.process.stop(within_s=0.1)
-        pause_s = 0.0 if lived_s > 30 else min(0.5 * 2**entry.restarts, _LONGEST_PAUSE_S)
+        entry.died_young = entry.died_young + 1 if lived_s < _YOUNG_S else 0
+        pause_s = min(0.5 * 2**entry.died_young, _LONGEST_PAUSE_S) if entry.died_young else 0.0
         entry.process = self._spawn(entry.role)
         entry.started_at = time.monotonic()
         entry.not_before = entry.started_at + pause_s
