@@ -108,6 +108,11 @@ class Settings(BaseSettings):
     )
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
 
+    # Retention
+    retention_days: float = Field(
+        0.0, ge=0, description="Days after which a finished document is erased; 0 keeps all"
+    )
+
     # Operation
     heartbeat_file: str = Field("", description="File that a worker or relay touches while it is alive")
 
@@ -150,6 +155,11 @@ class Settings(BaseSettings):
     def lease_s(self) -> float:
         """How long a claimed question is held: a call's deadline, the limiter's wait, and a margin."""
         return self.llm_deadline_s + self.llm_max_wait_s + self.lease_margin_s
+
+    @property
+    def retention_s(self) -> float | None:
+        """Age at which a finished document is erased; None where it is kept."""
+        return self.retention_days * 86_400.0 or None
 
     @property
     def republish_after_s(self) -> float:

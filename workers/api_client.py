@@ -60,8 +60,12 @@ class GatewayClient:
 
     def feed(self, *, after: int, limit: int = 1000) -> tuple[list[dict[str, Any]], int]:
         """Finished documents after the cursor, and the cursor to go on from."""
-        page = self._get("/v1/feed", after=after, limit=limit)
+        page = self.feed_page(after=after, limit=limit)
         return page["items"], page["next"]
+
+    def feed_page(self, *, after: int, limit: int = 1000) -> dict[str, Any]:
+        """The same with what was `erased`."""
+        return self._get("/v1/feed", after=after, limit=limit)
 
     def follow(self, *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
         """Pages of the feed for ever; an empty one where nothing was new."""

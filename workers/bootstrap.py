@@ -49,6 +49,7 @@ from workers.handlers.relay import QueueFeed, Relay
 from workers.ports import Ledger
 from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
+from workers.store.erasing import PostgresErasure
 from workers.store.outbox import PostgresOutbox
 from workers.store.parked import PostgresParking
 from workers.store.reader import PostgresReader
@@ -271,8 +272,9 @@ def publisher(settings: Settings) -> Publisher:
 
 def relay(settings: Settings) -> Relay:
     """The relay over the three queues that it feeds."""
+    connections = engine(settings, connections=2)
     return Relay(
-        outbox=PostgresOutbox(engine(settings, connections=2)),
+        outbox=PostgresOutbox(connections),
         queues=publisher(settings),
         feeds=[
             QueueFeed(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
@@ -284,6 +286,8 @@ def relay(settings: Settings) -> Relay:
         deadline_s=settings.deadline_s,
         document_deadline_s=settings.document_deadline_s,
         poll_s=settings.relay_poll_s,
+        erasure=PostgresErasure(connections),
+        retention_s=settings.retention_s,
     )
 
 

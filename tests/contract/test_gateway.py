@@ -22,8 +22,9 @@ from tests.fakes.store import FakeStore
 from workers.bootstrap import limits
 from workers.gateway.app import create_app
 from workers.gateway.server import run
-from workers.ports import Reader, Recognised, Store
+from workers.ports import Reader, Recognised, Selection, Store
 from workers.store.database import connect
+from workers.store.erasing import PostgresErasure
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 
@@ -72,6 +73,10 @@ class World:
         recognition = Recognition(entities=(), plausible=())
         self.store.record_recognised([Recognised(document_id, "spanner-1", recognition, ())])
         self.store.complete({document_id: entities})
+
+    def erase(self, selection: Selection) -> None:
+        erasure = self.store if isinstance(self.store, FakeStore) else PostgresErasure(self.store._engine)
+        erasure.erase(selection, after=0, limit=10)
 
 
 @pytest.fixture(params=["fake", "postgres"])
@@ -277,6 +282,19 @@ def test_unknown_documents_and_parameters_out_of_range(world: World) -> None:
     assert all(answer.json()["error"]["problem"] for answer in answers.values())
 
 
+def test_the_feed_tells_of_what_was_erased(world: World) -> None:
+    first, second = (item["id"] for item in world.submit(post("1", author="ada"), post("2")).json()["items"])
+    world.finish(first)
+    world.finish(second)
+    page = world.client.get("/v1/feed").json()
+    assert [entry["document"]["author"] for entry in page["items"]] == ["ada", None]
+    world.erase(Selection(author="ada"))
+    news = world.client.get("/v1/feed", params={"after": page["next"]}).json()
+    assert news == {"items": [], "erased": [{"cursor": news["next"], "id": first}], "next": news["next"]}
+    assert news["next"] > page["next"]
+    assert world.client.get(f"/v1/documents/{first}").status_code == 404
+
+
 def test_the_feed_goes_on_after_its_cursor_and_shows_how_labels_came_about(world: World) -> None:
     first, second = (item["id"] for item in world.submit(post("1"), post("2")).json()["items"])
     empty = world.client.get("/v1/feed").json()
@@ -288,9 +306,9 @@ def test_the_feed_goes_on_after_its_cursor_and_shows_how_labels_came_about(world
     rest = world.client.get("/v1/feed", params={"after": page["next"]}).json()
     end = world.client.get("/v1/feed", params={"after": rest["next"]}).json()
 
-    assert empty == {"items": [], "next": 0}
+    assert empty == {"items": [], "erased": [], "next": 0}
     assert [entry["document"]["id"] for entry in page["items"] + rest["items"]] == [second, first]
-    assert end == {"items": [], "next": rest["next"]}
+    assert end == {"items": [], "erased": [], "next": rest["next"]}
     [document] = [entry["document"] for entry in page["items"]]
     assert document["status"] == "final"
     [entity] = document["entities"]

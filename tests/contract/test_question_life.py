@@ -27,7 +27,7 @@ SPANS = (Span(0, 4), Span(8, 12))
 MAX_ATTEMPTS = 3
 EXAMPLES = int(os.environ.get("LINKNER_LIFE_EXAMPLES", "20"))
 
-_EMPTY = text("TRUNCATE documents RESTART IDENTITY CASCADE")
+_EMPTY = text("TRUNCATE documents, feed, calls, cached_answers RESTART IDENTITY CASCADE")
 _QUESTIONS = text("""
     SELECT questions.id, state, fence, attempts, reason, count(answers.question_id) AS answers
     FROM questions LEFT JOIN answers ON answers.question_id = questions.id GROUP BY questions.id

@@ -14,6 +14,7 @@ from workers.cli.cost import register as add_cost
 from workers.cli.dead import register as add_dead
 from workers.cli.demo import register as add_demo
 from workers.cli.documents import register as add_documents
+from workers.cli.erase import register as add_erase
 from workers.cli.keys import register as add_keys
 from workers.cli.model import register as add_model
 from workers.cli.roles import register as add_roles
@@ -37,6 +38,7 @@ for add_commands in (
     add_typos,
     add_chaos,
     add_dead,
+    add_erase,
     add_keys,
     add_cache,
     add_cost,

@@ -84,6 +84,8 @@ def results(
 ) -> None:
     """Show finished documents with their entities, in the order in which they were finished.
 
+    With --json a document that was shown before and has been erased is a line {"id": 7, "erased": true}.
+
     Examples: `linkner results --json > entities.jsonl`; `linkner results --source twitter --id 42`
     """
     from rich.console import Console
@@ -99,8 +101,8 @@ def results(
         if json_only:
             for document in documents:
                 typer.echo(json.dumps(document, ensure_ascii=False))
-        elif documents:
-            Console().print(posts_table(documents))
+        elif shown := [document for document in documents if "erased" not in document]:
+            Console().print(posts_table(shown))
 
 
 def status(url: Url = "", json_only: AsJson = False) -> None:
@@ -120,12 +122,14 @@ def status(url: Url = "", json_only: AsJson = False) -> None:
 def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> Iterator[list[dict[str, Any]]]:
     left = limit
     while follow or left > 0:
-        items, after = client.feed(after=after, limit=min(left, 1000) if not follow else 1000)
-        if not items and not follow:
+        page = client.feed_page(after=after, limit=min(left, 1000) if not follow else 1000)
+        items, after, came_from = page["items"], page["next"], after
+        if after == came_from and not follow:
             return
         yield [item["document"] for item in items]
+        yield [{"id": gone["id"], "erased": True} for gone in page["erased"]]
         left -= len(items)
-        if not items:
+        if after == came_from:
             time.sleep(0.5)
 
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Path, Query
 
 from workers.gateway.access import REFUSALS, Access
 from workers.gateway.problems import ErrorBody, Problem, Refusal
-from workers.gateway.wire import Document, FeedEntry, FeedPage
+from workers.gateway.wire import Document, FeedPage
 from workers.ports import DocumentView, Reader
 
 MAX_ID = 2**63 - 1  # PostgreSQL's bigint
@@ -45,8 +45,7 @@ def document_routes(reader: Reader, access: Access) -> APIRouter:
         after: Annotated[int, Query(ge=0, le=MAX_ID, description="`next` of the page before")] = 0,
         limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 100,
     ) -> FeedPage:
-        items = [FeedEntry.of(item) for item in reader.feed(after=after, limit=limit)]
-        return FeedPage(items, next=items[-1].cursor if items else after)
+        return FeedPage.of(reader.feed(after=after, limit=limit), after=after)
 
     return router
 

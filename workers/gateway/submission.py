@@ -163,6 +163,12 @@ def _request_body(limits: Limits) -> dict[str, Any]:
             "external_id": name | {"description": "The post's id there"},
             "text": {"type": "string", "minLength": 1, "maxLength": limits.max_text_chars},
             "created_at": {"type": ["string", "null"], "format": "date-time"},
+            "author": {
+                "type": ["string", "null"],
+                "minLength": 1,
+                "maxLength": limits.max_id_chars,
+                "description": "Who wrote it there: all posts of an author can be erased at once",
+            },
             "metadata": {"type": ["object", "null"], "description": "Kept and given back as it is"},
             "lane": {
                 "enum": [*get_args(Lane), None],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -23,6 +23,7 @@ class Document:
     text: str
     created_at: datetime | None
     metadata: Mapping[str, Any]
+    author: str | None
     accepted_at: datetime
     completed_at: datetime | None
     status: Literal["accepted", "provisional", "final"]
@@ -43,17 +44,33 @@ class FeedEntry:
     cursor: int
     document: Document
 
-    @classmethod
-    def of(cls, item: FeedItem) -> FeedEntry:
-        return cls(item.cursor, Document.of(item.document))
+
+@dataclass(frozen=True, slots=True)
+class ErasedEntry:
+    """The id of a document that an earlier page had and that was erased, and the cursor after it."""
+
+    cursor: int
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
 class FeedPage:
-    """Finished documents in commit order; ask again with `after=next`, which repeats and misses nothing."""
+    """Finished documents in commit order; ask again with `after=next`, which repeats and misses nothing.
+
+    What is `erased` a reader is to forget. It comes in the same order, by its cursor.
+    """
 
     items: list[FeedEntry]
+    erased: list[ErasedEntry]
     next: int
+
+    @classmethod
+    def of(cls, items: Sequence[FeedItem], *, after: int) -> FeedPage:
+        return cls(
+            items=[FeedEntry(item.cursor, Document.of(item.document)) for item in items if item.document],
+            erased=[ErasedEntry(item.cursor, item.document_id) for item in items if not item.document],
+            next=items[-1].cursor if items else after,
+        )
 
 
 @dataclass(frozen=True, slots=True)

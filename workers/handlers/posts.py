@@ -100,6 +100,7 @@ def parse_post(value: object, limits: Limits) -> NewDocument:
         metadata=_metadata(value.get("metadata"), limits),
         lane=_lane(value.get("lane")),
         deadline_s=_deadline(value.get("deadline_s")),
+        author=None if value.get("author") is None else _name(value["author"], "author", limits),
     )
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.ports import Clock, Outbox, Queues, Stage
+from workers.ports import Clock, Erasure, Outbox, Queues, Stage
+
+RETIRED_AT_ONCE = 500
+"""Most documents that one transaction of the sweep erases for their age: nobody waits for it for long."""
+
+_RETIRING_ROUNDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +24,7 @@ class QueueFeed:
 
 @dataclass(slots=True, kw_only=True)
 class Relay:
-    """Feeds every queue, and sweeps now and then.
+    """Feeds every queue, and sweeps now and then; `retention_s` is the age that finished documents reach.
 
     Bounded depth is the backpressure: what the queues do not hold waits in the store, where it is safe.
     """
@@ -32,6 +37,8 @@ class Relay:
     deadline_s: float
     document_deadline_s: float
     poll_s: float
+    erasure: Erasure | None = None
+    retention_s: float | None = None
     sweep_every_s: float = 5.0
     _swept_at: float = field(default=float("-inf"), init=False)
 
@@ -65,8 +72,20 @@ class Relay:
         if now - self._swept_at < self.sweep_every_s:
             return {}
         self._swept_at = now
-        return self.outbox.sweep(
+        swept = self.outbox.sweep(
             republish_after_s=self.republish_after_s,
             deadline_s=self.deadline_s,
             document_deadline_s=self.document_deadline_s,
         )
+        return {**swept, "retired": self._retire()}
+
+    def _retire(self) -> int:
+        """Erase what is too old, at most some thousands a sweep: the queues are to be fed meanwhile."""
+        retired = 0
+        if self.erasure is not None and self.retention_s is not None:
+            for _ in range(_RETIRING_ROUNDS):
+                count = self.erasure.retire(older_than_s=self.retention_s, limit=RETIRED_AT_ONCE)
+                retired += count
+                if count < RETIRED_AT_ONCE:
+                    break
+        return retired

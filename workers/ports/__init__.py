@@ -9,6 +9,7 @@ from __future__ import annotations
 from workers.ports.batches import BatchedQuestion, Batches, BatchView, StoredBatch
 from workers.ports.clock import Clock
 from workers.ports.documents import Accepted, Lane, NewDocument, Recognised, StoredText
+from workers.ports.erasure import Erased, Erasure, Selection
 from workers.ports.keys import ApiKey, Keys, Scope
 from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
 from workers.ports.limiter import Limiter
@@ -43,6 +44,8 @@ __all__ = [
     "Counts",
     "DocumentView",
     "EntityView",
+    "Erased",
+    "Erasure",
     "FeedItem",
     "Joinable",
     "Keys",
@@ -60,6 +63,7 @@ __all__ = [
     "RecogniserClient",
     "Reply",
     "Scope",
+    "Selection",
     "Sender",
     "Stage",
     "Store",

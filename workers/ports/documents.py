@@ -18,6 +18,7 @@ class NewDocument:
     """A post as a producer sends it, already checked: bounded, no NUL, no lone surrogates.
 
     `lane` and `deadline_s` (from when it is accepted) hold for this post; None leaves them to its source.
+    `author` is who wrote it there: all of an author's posts can be erased at once.
     """
 
     source: str
@@ -27,6 +28,7 @@ class NewDocument:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     lane: Lane | None = None
     deadline_s: float | None = None
+    author: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ class DocumentView:
     text: str
     created_at: datetime | None
     metadata: Mapping[str, Any]
+    author: str | None
     accepted_at: datetime
     completed_at: datetime | None
     status: Literal["accepted", "provisional", "final"]
@@ -53,10 +54,12 @@ class DocumentView:
 
 @dataclass(frozen=True, slots=True)
 class FeedItem:
-    """One finished revision of a document; a reader goes on after `cursor`."""
+    """One finished revision of a document, or (None) the news that it was erased; a reader goes on after
+    `cursor`."""
 
     cursor: int
-    document: DocumentView
+    document_id: int
+    document: DocumentView | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +112,10 @@ class Reader(Protocol):
     def find(self, *, source: str, external_id: str) -> DocumentView | None: ...
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
-        """Finished documents with cursor > after, in commit order: following it misses none.
+        """What happened with cursor > after, in commit order: following it misses nothing.
 
-        A document comes once for each revision; one that has been replaced since is left out.
+        A document comes once for each revision; one that has been replaced since is left out. Of one that was
+        erased only this is told, where the feed had shown it.
         """
 
     def counts(self) -> Counts: ...

@@ -11,12 +11,13 @@ from workers.store.sql import as_json, columns, notify, storable_error
 
 # The rows come sorted by key: two transactions that insert the same keys in one order cannot deadlock.
 INSERT = text("""
-    INSERT INTO documents (source, external_id, text, created_at, lane, deadline_s, metadata)
+    INSERT INTO documents (source, external_id, text, created_at, lane, deadline_s, author, metadata)
     SELECT *
     FROM ROWS FROM (
         unnest(
             CAST(:source AS text[]), CAST(:external_id AS text[]), CAST(:text AS text[]),
-            CAST(:created_at AS timestamptz[]), CAST(:lane AS text[]), CAST(:deadline_s AS float8[])
+            CAST(:created_at AS timestamptz[]), CAST(:lane AS text[]), CAST(:deadline_s AS float8[]),
+            CAST(:author AS text[])
         ),
         jsonb_array_elements(CAST(:metadata AS jsonb))
     )
@@ -87,11 +88,8 @@ def _key(document: NewDocument) -> Key:
 
 def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, int]:
     """Ids of those documents that were not there yet."""
-    rows = [
-        (new.source, new.external_id, new.text, new.created_at, new.lane, new.deadline_s, dict(new.metadata))
-        for new in documents
-    ]
-    names = ("source", "external_id", "text", "created_at", "lane", "deadline_s", "metadata")
+    names = ("source", "external_id", "text", "created_at", "lane", "deadline_s", "author", "metadata")
+    rows = [tuple(getattr(new, name) for name in names) for new in documents]
     arrays = columns(rows, *names)
     inserted = connection.execute(INSERT, {**arrays, "metadata": as_json(arrays["metadata"])})
     return {(row.source, row.external_id): row.id for row in inserted}

@@ -24,10 +24,11 @@ _FIND = text("""
     WHERE key = :key AND answered_at > now() - make_interval(secs => :max_age_s)
 """)
 
-# It locks the row whether or not it promises: no answer can come between it and PUT_OFF.
+# It locks the row whether or not it promises: no answer can come between it and PUT_OFF. The question is
+# locked first, so that no promise outlives one that is being erased.
 PROMISE = text(f"""
     INSERT INTO cached_answers AS known (key, question_id, promised_until)
-    SELECT :key, id, lease_until FROM questions WHERE {_HELD}
+    SELECT :key, id, lease_until FROM questions WHERE {_HELD} FOR KEY SHARE
     ON CONFLICT (key) DO UPDATE
     SET question_id = excluded.question_id, promised_until = excluded.promised_until, answered_at = NULL
     WHERE CASE WHEN known.answered_at IS NULL

@@ -143,7 +143,7 @@ def record_answer(
         },
     )
     if call is not None:
-        spending.record_call(connection, claim.question_id, call)
+        spending.record_call(connection, call, question_id=claim.question_id, source=claim.source)
     if keep is not None:
         answer_cache.keep(connection, claim, keep)
     return True

@@ -55,6 +55,14 @@ _SUBMITTED = text("""
     WHERE id = :batch_id
 """)
 
+ERASED_SOURCE = "erased"
+"""The source of a call whose document was erased while a batch asked about it."""
+
+_SOURCES = text("""
+    SELECT questions.id, source FROM questions JOIN documents ON documents.id = document_id
+    WHERE questions.id = ANY(CAST(:ids AS bigint[]))
+""")
+
 _CLOSE = text("""
     UPDATE batches SET state = 'closed', ended_at = now(), error = :error
     WHERE id = :batch_id AND state <> 'closed'
@@ -159,8 +167,10 @@ def _close(connection: Connection, batch_id: int, *, error: str | None, calls: M
     closed = connection.execute(_CLOSE, {"batch_id": batch_id, "error": storable_error(error)})
     if closed.rowcount:
         connection.execute(_FREE, {"batch_id": batch_id})
+        sources = {row.id: row.source for row in connection.execute(_SOURCES, {"ids": list(calls)})}
         for question_id, call in calls.items():
-            record_call(connection, question_id, call)
+            source = sources.get(question_id, ERASED_SOURCE)
+            record_call(connection, call, question_id=question_id, source=source)
 
 
 def _known(connection: Connection, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:

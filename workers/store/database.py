@@ -29,7 +29,7 @@ BATCHER_LOCK = 0x11A7_0003
 
 TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
 _ATTEMPTS = 4
-_LOCK_NOT_AVAILABLE = "55P03"
+_IN_USE = frozenset({"55P03", "40P01"})  # a lock was not given in time, or a deadlock was broken
 _MIGRATION_ATTEMPTS = 40
 _MIGRATION_PAUSE_S = 0.25
 
@@ -87,7 +87,7 @@ def migrate(url: str, *, revision: str = "head") -> None:
                 try:
                     return _upgrade(engine, revision)
                 except OperationalError as error:
-                    if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    if _sqlstate(error) not in _IN_USE:
                         raise
                     time.sleep(_MIGRATION_PAUSE_S)
             return _upgrade(engine, revision)

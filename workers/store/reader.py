@@ -19,8 +19,8 @@ _MOST_UNFINISHED = 1_000_000
 
 _DOCUMENT_COLUMNS = """
     documents.id, documents.source, documents.external_id, documents.text, documents.created_at,
-    documents.metadata, documents.accepted_at, documents.completed_at, documents.state, documents.model,
-    documents.revision, documents.reason
+    documents.metadata, documents.author, documents.accepted_at, documents.completed_at, documents.state,
+    documents.model, documents.revision, documents.reason
 """
 
 _BY_ID = text(f"SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE id = :document_id")
@@ -28,8 +28,10 @@ _BY_KEY = text(f"""
     SELECT {_DOCUMENT_COLUMNS} FROM documents WHERE source = :source AND external_id = :external_id
 """)
 _FEED = text(f"""
-    SELECT feed.seq, {_DOCUMENT_COLUMNS} FROM feed JOIN documents ON documents.id = feed.document_id
-    WHERE feed.seq > :after AND documents.state = 'complete' AND feed.revision = documents.revision
+    SELECT feed.seq, feed.document_id, feed.erased, {_DOCUMENT_COLUMNS}
+    FROM feed LEFT JOIN documents ON documents.id = feed.document_id
+    WHERE feed.seq > :after
+        AND (feed.erased OR documents.state = 'complete' AND feed.revision = documents.revision)
     ORDER BY feed.seq LIMIT :limit
 """)
 
@@ -146,8 +148,8 @@ def _read(connection: Connection, query: TextClause, values: Mapping[str, object
 
 def _feed(connection: Connection, *, after: int, limit: int) -> list[FeedItem]:
     rows = connection.execute(_FEED, {"after": after, "limit": limit}).all()
-    views = _views(connection, rows)
-    return [FeedItem(row.seq, view) for row, view in zip(rows, views, strict=True)]
+    views = iter(_views(connection, [row for row in rows if not row.erased]))
+    return [FeedItem(row.seq, row.document_id, None if row.erased else next(views)) for row in rows]
 
 
 def _unfinished(connection: Connection) -> int:
@@ -177,6 +179,7 @@ def _document(row: Row[tuple[object, ...]], entities: Sequence[Row[tuple[object,
         text=row.text,
         created_at=row.created_at,
         metadata=row.metadata,
+        author=row.author,
         accepted_at=row.accepted_at,
         completed_at=row.completed_at,
         status=_STATUS[row.state],

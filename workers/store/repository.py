@@ -72,7 +72,9 @@ class PostgresStore:
         return in_transaction(self._engine, asking.record_answer, claim, answer, keep=keep, call=call)
 
     def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
-        in_transaction(self._engine, spending.record_call, claim.question_id, call)
+        in_transaction(
+            self._engine, spending.record_call, call, question_id=claim.question_id, source=claim.source
+        )
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         return in_transaction(self._engine, asking.release, claim, delay_s=delay_s, error=error)

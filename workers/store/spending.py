@@ -20,9 +20,10 @@ _INSERT = text("""
             question_id, source, endpoint, model, prompt_tokens, cached_prompt_tokens, completion_tokens,
             cost, batched, replayed
         )
-        SELECT :question_id, source, :endpoint, :model, :prompt_tokens, :cached_prompt_tokens,
+        VALUES (
+            :question_id, :source, :endpoint, :model, :prompt_tokens, :cached_prompt_tokens,
             :completion_tokens, CAST(:cost AS numeric), :batched, :replayed
-        FROM questions JOIN documents ON documents.id = document_id WHERE questions.id = :question_id
+        )
         RETURNING source, cost
     )
     INSERT INTO spending (day, source, shard, cost)
@@ -54,10 +55,11 @@ _SPENT_TODAY = text("""
 """)
 
 
-def record_call(connection: Connection, question_id: int, call: Call) -> None:
-    """See `Store.record_call`."""
+def record_call(connection: Connection, call: Call, *, question_id: int, source: str) -> None:
+    """See `Store.record_call`. The question may have been erased: it was paid for all the same."""
     values = {
         "question_id": question_id,
+        "source": source,
         "endpoint": storable(call.endpoint, limit=NAME_CHARS),
         "model": storable(call.model, limit=NAME_CHARS),
         "prompt_tokens": call.usage.prompt,

@@ -19,7 +19,7 @@ class Documents(Memory):
         stored = self._find(new.source, new.external_id)
         if stored is not None:
             return Accepted(stored.id, duplicate=True, conflict=stored.new.text != new.text)
-        document = Document(len(self._documents) + 1, new, accepted_at=self.now, not_before=self.now)
+        document = Document(self._next_id("document"), new, accepted_at=self.now, not_before=self.now)
         self._documents[document.id] = document
         self._news = True
         return Accepted(document.id, duplicate=False, conflict=False)
@@ -63,7 +63,7 @@ class Documents(Memory):
     def _record(self, document: Document, result: Recognised) -> None:
         document.result, document.state, document.published_at = result, "recognised", None
         for candidates in result.questions:
-            question = Question(len(self._questions) + 1, document, candidates, self.now, self.now)
+            question = Question(self._next_id("question"), document, candidates, self.now, self.now)
             if result.deadline_s is not None:
                 question.deadline_at = max(document.accepted_at, document.replayed_at) + result.deadline_s
             question.lane = result.lane

@@ -18,7 +18,8 @@ class Memory:
         self._clock = clock or FakeClock()
         self._documents: dict[int, Document] = {}
         self._questions: dict[int, Question] = {}
-        self._feed: list[tuple[int, int]] = []
+        self._feed: list[tuple[int, int | None]] = []
+        self._last_ids = {"document": 0, "question": 0}
         self._cache: dict[bytes, Cached] = {}
         self._calls: list[tuple[float, str, Call]] = []
         self._news = True
@@ -52,9 +53,13 @@ class Memory:
         return [document for document in found if document.state == state]
 
     def _held(self, claim: ClaimedQuestion) -> Question | None:
-        question = self._questions[claim.question_id]
-        is_held = question.state == "claimed" and question.fence == claim.fence
+        question = self._questions.get(claim.question_id)
+        is_held = question is not None and question.state == "claimed" and question.fence == claim.fence
         return question if is_held else None
+
+    def _next_id(self, kind: str) -> int:
+        self._last_ids[kind] += 1
+        return self._last_ids[kind]
 
     def _end(self, question: Question, *, state: str, reason: str | None = None) -> None:
         question.state, question.reason = state, reason

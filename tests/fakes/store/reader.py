@@ -29,14 +29,14 @@ class Reader(Memory):
         return self._view(found) if found else None
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
-        current = [
-            FeedItem(cursor, self._view(document))
-            for cursor, (id_, revision) in enumerate(self._feed, start=1)
-            if cursor > after
-            and (document := self._documents[id_]).revision == revision
-            and document.state == "complete"
-        ]
-        return current[:limit]
+        items = []
+        for cursor, (id_, revision) in enumerate(self._feed, start=1):
+            document = self._documents.get(id_)
+            if revision is None:
+                items.append(FeedItem(cursor, id_, None))
+            elif document is not None and document.revision == revision and document.state == "complete":
+                items.append(FeedItem(cursor, id_, self._view(document)))
+        return [item for item in items if item.cursor > after][:limit]
 
     def counts(self) -> Counts:
         documents, questions = self._documents.values(), self._questions.values()
@@ -87,6 +87,7 @@ class Reader(Memory):
             text=document.new.text,
             created_at=document.new.created_at,
             metadata=document.new.metadata,
+            author=document.new.author,
             accepted_at=as_time(document.accepted_at),
             completed_at=None if document.completed_at is None else as_time(document.completed_at),
             status=_STATUS[document.state],

@@ -46,6 +46,17 @@ def test_lines_become_documents_and_blank_lines_do_not_count(content_type: str) 
     assert [document.external_id for document in documents if isinstance(document, NewDocument)] == ["1", "2"]
 
 
+def test_an_author_may_be_named() -> None:
+    assert parse_post(post(author="ada"), LIMITS).author == "ada"
+    assert parse_post(post(author=None), LIMITS).author is None
+
+
+@pytest.mark.parametrize("author", ["", "  ", 7, ["ada"], "a" * 11, "a\0b", "\ud800"])
+def test_an_author_that_cannot_be_used_is_an_error(author: object) -> None:
+    with pytest.raises(InputError, match="author"):
+        parse_post(post(author=author), LIMITS)
+
+
 def test_a_bad_post_is_an_error_with_its_index_next_to_the_good_ones() -> None:
     good, bad, also_good = parse_posts(json.dumps([post(), 7, post()]).encode(), JSON, LIMITS)
 

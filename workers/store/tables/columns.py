@@ -41,6 +41,11 @@ def reference(target: str, *, primary_key: bool = False, nullable: bool = False)
     return Field(default=None, sa_column=column)
 
 
+def number() -> Any:
+    """The id of a row that may be gone."""
+    return Field(sa_column=Column(BigInteger, nullable=False))
+
+
 def timestamp(*, nullable: bool = False) -> Any:
     default = None if nullable else sql("now()")
     column = Column(DateTime(timezone=True), nullable=nullable, server_default=default)

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlalchemy import Column, Index, Numeric, Text
 from sqlmodel import Field
 
-from workers.store.tables.columns import Table, identity_key, reference, string, timestamp
+from workers.store.tables.columns import Table, identity_key, number, string, timestamp
 
 
 class CallRow(Table, table=True):
@@ -18,7 +18,7 @@ class CallRow(Table, table=True):
     __table_args__ = (Index("calls_by_time", "called_at"),)
 
     id: int = identity_key()
-    question_id: int = reference("questions")
+    question_id: int = number()
     source: str = string()
     endpoint: str = string()
     model: str = string()

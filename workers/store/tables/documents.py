@@ -14,6 +14,7 @@ from workers.store.tables.columns import (
     Table,
     false_by_default,
     identity_key,
+    number,
     one_of,
     reference,
     string,
@@ -46,6 +47,8 @@ class DocumentRow(Table, table=True):
             postgresql_where=sql("published_at IS NOT NULL AND state IN ('accepted', 'classified')"),
         ),
         Index("documents_recognised", "id", postgresql_where=sql("state = 'recognised'")),
+        Index("documents_by_author", "author", "id", postgresql_where=sql("author IS NOT NULL")),
+        Index("documents_by_age", "accepted_at"),
         Index("documents_unfinished", "accepted_at", postgresql_where=sql("state <> 'complete'")),
         Index(
             "documents_dead",
@@ -78,6 +81,7 @@ class DocumentRow(Table, table=True):
     replayed_at: datetime | None = timestamp(nullable=True)
     dropped_at: datetime | None = timestamp(nullable=True)
     join_attempts: int = Field(default=0, sa_column_kwargs={"server_default": sql("0")})
+    author: str | None = string(nullable=True)
 
 
 class SpanRow(Table, table=True):
@@ -123,11 +127,19 @@ class EntityRow(Table, table=True):
 
 
 class FeedRow(Table, table=True):
-    """One finished revision of a document. `seq` order is commit order: see `workers.store.finishing`."""
+    """One finished revision of a document, or the news that it was `erased` (and has no row any more).
+
+    `seq` order is commit order: see `workers.store.finishing`.
+    """
 
     __tablename__ = "feed"
+    __table_args__ = (
+        Index("feed_by_document", "document_id"),
+        Index("feed_erased", "created_at", postgresql_where=sql("erased")),
+    )
 
     seq: int = Field(default=None, sa_column=Column(BigInteger, Identity(), primary_key=True))
-    document_id: int = reference("documents")
+    document_id: int = number()
     revision: int
     created_at: datetime = timestamp()
+    erased: bool = false_by_default()

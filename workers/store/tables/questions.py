@@ -14,6 +14,7 @@ from workers.store.tables.columns import (
     Table,
     false_by_default,
     identity_key,
+    number,
     one_of,
     reference,
     string,
@@ -56,6 +57,7 @@ class QuestionRow(Table, table=True):
         Index(
             "questions_awaiting", "awaits", postgresql_where=sql("awaits IS NOT NULL AND state = 'pending'")
         ),
+        Index("questions_by_document", "document_id"),
         Index("questions_open", "document_id", postgresql_where=sql("state IN ('pending', 'claimed')")),
         Index(
             "questions_dead",
@@ -95,7 +97,7 @@ class AnswerRow(Table, table=True):
     question_id: int = reference("questions", primary_key=True)
     start: int = Field(primary_key=True)
     end: int = Field(primary_key=True)
-    document_id: int = reference("documents")
+    document_id: int = number()
     label: str = string()
     model: str = string()
     prompt_version: str = string()
@@ -112,9 +114,10 @@ class CachedAnswerRow(Table, table=True):
     """What equal questions share: a promise to ask (until `promised_until`), then the answer."""
 
     __tablename__ = "cached_answers"
+    __table_args__ = (Index("cached_answers_by_question", "question_id"),)
 
     key: bytes = Field(sa_column=Column(LargeBinary, primary_key=True))
-    question_id: int = reference("questions")
+    question_id: int = number()
     promised_until: datetime = timestamp()
     answered_at: datetime | None = timestamp(nullable=True)
     labels: list[str] | None = Field(default=None, sa_column=Column(ARRAY(Text), nullable=True))

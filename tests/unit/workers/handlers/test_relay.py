@@ -7,7 +7,7 @@ import pytest
 from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
-from workers.handlers.relay import QueueFeed, Relay
+from workers.handlers.relay import RETIRED_AT_ONCE, QueueFeed, Relay
 from workers.ports import NewDocument, Stage
 
 
@@ -42,6 +42,8 @@ class Scene:
             deadline_s=3600.0,
             document_deadline_s=86_400.0,
             poll_s=1.0,
+            erasure=self.store,
+            retention_s=7 * 86_400.0,
         )
 
     def sent(self) -> list[list[int]]:
@@ -94,3 +96,23 @@ def test_with_nothing_due_the_relay_waits_and_with_a_full_queue_only_briefly() -
     full.store.wait(timeout_s=0)
     full.relay.step()
     assert full.clock.slept == [0.05]
+
+
+def test_finished_documents_are_erased_at_their_age_some_at_a_time() -> None:
+    count = RETIRED_AT_ONCE + 2
+    scene = Scene(documents=count)
+    scene.store.fail_recognition(range(1, count + 1), reason="refused", error=None)
+    scene.clock.sleep(6 * 86_400.0)
+    assert scene.relay.step()["retired"] == 0
+    scene.clock.sleep(2 * 86_400.0)
+    assert scene.relay.step()["retired"] == count
+    assert scene.store.document(count) is None
+
+
+def test_without_a_retention_all_documents_are_kept() -> None:
+    scene = Scene(documents=1)
+    scene.relay.retention_s = None
+    scene.store.fail_recognition([1], reason="refused", error=None)
+    scene.clock.sleep(1_000 * 86_400.0)
+    assert scene.relay.step()["retired"] == 0
+    assert scene.store.document(1) is not None
