@@ -17,6 +17,9 @@ from kombu import Connection
 from psycopg import sql
 from sqlalchemy import Engine, make_url
 
+# Small models gain nothing from threads, which wait for one another busily: beside other work, for minutes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import trainer  # noqa: F401 (sets Ray up, which must come before any test imports ray)
 from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_postgres, embedded_redis

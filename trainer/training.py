@@ -24,7 +24,6 @@ from trainer.augmentation import Augmentation
 from trainer.averaging import AveragedWeights
 from trainer.balancing import best_shift
 from trainer.datasets import Example, batches, check_labels, examples, hide, tensors
-from trainer.evaluation.local import evaluate
 from trainer.recipe import Progress, Recipe
 from trainer.resumption import Standing
 
@@ -182,7 +181,7 @@ class _Loop:
         recogniser = Recogniser(
             self.model, self._config, self._vectoriser, device=self._device.type, half=self._half
         )
-        shift, scores = best_shift(self.model.head, lambda: evaluate(recogniser, dev))
+        shift, scores = best_shift(recogniser, dev)
         weights = {name: value.clone() for name, value in checkpoint.trained_state(self.model).items()}
         weights["head.classify.bias"][0] -= shift
         return scores, weights

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -31,6 +31,18 @@ MAX_PLAUSIBLE = 16
 
 _TOKEN_BUDGET = {"cpu": 4_096, "cuda": 65_536}
 _DROPOUT_SEED = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """What the model computed of `count` sentences, before any entity is chosen.
+
+    Each batch has its B windows, the mask [B, N, L] of the spans that they own, and the logits
+    [M, B, N, L, C] of M passes, class 0 being OUTSIDE.
+    """
+
+    count: int
+    batches: tuple[tuple[Sequence[Window], Tensor, Tensor], ...]
 
 
 class Recogniser:
@@ -138,28 +150,53 @@ class Recogniser:
         self, sentences: Sequence[Sequence[str]], *, floor: float = FLOOR, max_plausible: int = MAX_PLAUSIBLE
     ) -> list[Recognition]:
         """The same for texts already split into words; offsets are words of the sentence."""
-        limits = Limits(floor=floor, most=max_plausible)
+        return self.decode(self.compute(sentences), floor=floor, max_plausible=max_plausible)
+
+    def compute(self, sentences: Sequence[Sequence[str]]) -> Computed:
+        """The model's part of `recognise_words`, nearly all of its work; `decode` does the rest."""
         windows = list(self._vectoriser.windows(sentences))
+        with torch.inference_mode():
+            batches = by_token_budget(windows, budget=_TOKEN_BUDGET[self._device.type])
+            return Computed(count=len(sentences), batches=tuple(map(self._compute_batch, batches)))
+
+    def decode(
+        self,
+        computed: Computed,
+        *,
+        outside: float = 0.0,
+        floor: float = FLOOR,
+        max_plausible: int = MAX_PLAUSIBLE,
+    ) -> list[Recognition]:
+        """What `recognise_words` gives, from what `compute` gave.
+
+        Args:
+            computed: by this recogniser.
+            outside: by how much to lower the logit of OUTSIDE; more spans are then entities.
+            floor: least entity probability of a plausible span.
+            max_plausible: most plausible spans of one text.
+        """
+        limits = Limits(floor=floor, most=max_plausible)
         found: list[tuple[int, ScoredSpan]] = []
         with torch.inference_mode():
-            for batch in by_token_budget(windows, budget=_TOKEN_BUDGET[self._device.type]):
-                found.extend(self._recognise_batch(batch, limits))
-        return assemble(found, count=len(sentences), limits=limits)
+            for windows, mask, logits in computed.batches:
+                lowered = (
+                    torch.cat([logits[..., :1] - outside, logits[..., 1:]], dim=-1) if outside else logits
+                )
+                probabilities, uncertainty = estimate(
+                    lowered, method=self.config.uncertainty, activation=self._activation
+                )
+                labels = self.config.labels
+                found.extend(
+                    select(
+                        probabilities, uncertainty, mask=mask, windows=windows, labels=labels, limits=limits
+                    )
+                )
+        return assemble(found, count=computed.count, limits=limits)
 
-    def _recognise_batch(self, windows: list[Window], limits: Limits) -> list[tuple[int, ScoredSpan]]:
+    def _compute_batch(self, windows: Sequence[Window]) -> tuple[Sequence[Window], Tensor, Tensor]:
         batch = self._vectoriser.collate(windows).to(self._device)
-        logits = torch.stack(list(self._passes(batch)))
-        probabilities, uncertainty = estimate(
-            logits, method=self.config.uncertainty, activation=self._activation
-        )
-        return select(
-            probabilities,
-            uncertainty,
-            mask=owned_spans(batch.span_mask(self.config.max_span_length), windows),
-            windows=windows,
-            labels=self.config.labels,
-            limits=limits,
-        )
+        mask = owned_spans(batch.span_mask(self.config.max_span_length), windows)
+        return windows, mask, torch.stack(list(self._passes(batch)))
 
     def _passes(self, batch: Batch) -> Iterator[Tensor]:
         """The logits of one pass, or of several with dropout, whose draws are the same for the same batch."""

@@ -7,6 +7,7 @@ model, data, protocol and LLM, and say what was replayed; they go wherever the n
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,7 +21,29 @@ Form = Literal["text", "percent", "points", "number", "count"]
 """How a column's values are written: as they are; a ratio in per cent; a difference of ratios in points, with
 its sign; a number with up to three digits after the point; a whole number."""
 
-Cell = str | float | int | None
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A value of several runs: their mean, and their standard deviation (of a sample; 0 of a single run)."""
+
+    mean: float
+    deviation: float
+    runs: int
+
+    @classmethod
+    def of(cls, values: Sequence[float | None]) -> Spread | None:
+        """The spread of these values; None where one of them, or all, is missing."""
+        known = [value for value in values if value is not None]
+        if not known or len(known) < len(values):
+            return None
+        return cls(statistics.fmean(known), statistics.stdev(known) if len(known) > 1 else 0.0, len(known))
+
+    def to_json(self) -> dict[str, float | int]:
+        """Mean and deviation, rounded to six digits, and the number of runs."""
+        return {"mean": round(self.mean, 6), "deviation": round(self.deviation, 6), "runs": self.runs}
+
+
+Cell = str | float | int | Spread | None
 """A value of a table; None where there is none."""
 
 NOTHING = "–"
@@ -48,6 +71,9 @@ class Column:
             return NOTHING
         if isinstance(cell, str):
             return cell
+        if isinstance(cell, Spread):
+            mean = self.write(cell.mean)
+            return f"{mean} ± {self.write(cell.deviation)}" if cell.runs > 1 else mean
         written = {"percent": f"{100 * cell:.2f}", "points": f"{100 * cell:+.2f}", "number": f"{cell:.3g}"}
         return written.get(self.form, f"{cell:,}")
 
@@ -189,7 +215,9 @@ def _bar(cells: Iterable[str]) -> str:
     return f"| {' | '.join(escaped)} |"
 
 
-def _plain(value: Cell) -> Cell:
+def _plain(value: Cell) -> Any:
+    if isinstance(value, Spread):
+        return value.to_json()
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     return value

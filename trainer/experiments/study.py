@@ -57,6 +57,11 @@ class Run:
         return self.data.data_set.name if self.data.data_set else None
 
     @property
+    def recipe(self) -> str:
+        """The model's name without the digest of its weights: that of all runs that differ in their seed."""
+        return self.model.rpartition("-")[0] or self.model
+
+    @property
     def title(self) -> str:
         """Data, model and uncertainty in one line."""
         return f"{self.data.title}: {self.model} ({self.method})"

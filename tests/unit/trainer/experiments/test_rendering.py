@@ -9,7 +9,7 @@ from dataclasses import replace
 from rich.console import Console
 
 from trainer.experiments.drawing import draw
-from trainer.experiments.rendering import Column, Figure, Panel, Series, Table
+from trainer.experiments.rendering import Column, Figure, Panel, Series, Spread, Table
 
 TABLE = Table(
     name="table3",
@@ -78,6 +78,15 @@ def test_json_keeps_ratios_facts_and_notes() -> None:
     }
     assert value["rows"][1]["threshold"] is None
     assert value["notes"] == ["Protocol: paper.", "LLM: replayed [a file]."]
+
+
+def test_a_spread_is_written_as_its_column_s_values_are() -> None:
+    columns = (Column("f1", "F1", "percent"), Column("auroc", "AUROC", "number"))
+    spread = Spread(0.5, 0.0123456789, 3)
+    table = Table(name="t", title="T", columns=columns, rows=((spread, Spread(0.75, 0.0, 1)),), facts={})
+
+    assert table.to_markdown().splitlines()[4] == "| 50.00 ± 1.23 | 0.75 |"
+    assert table.to_json()["rows"][0]["f1"] == {"mean": 0.5, "deviation": 0.012346, "runs": 3}
 
 
 def test_text_shows_the_notes_below_the_table() -> None:

@@ -1,0 +1,59 @@
+"""What the seed of a training changes: mean and spread over models of the same name."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+
+from trainer.evaluation import metrics
+from trainer.experiments.rendering import Column, Spread, Table
+from trainer.experiments.study import Run, Study
+
+BEST_SPANS = 1.0
+"""Spans a post at which the recall of the best spans is given."""
+
+_MEASURES: tuple[tuple[Column, Callable[[Run], float | None]], ...] = (
+    (Column("precision", "P", "percent"), lambda run: run.local.scores(run.sentences).micro.precision),
+    (Column("recall", "R", "percent"), lambda run: run.local.scores(run.sentences).micro.recall),
+    (Column("f1", "F1", "percent"), lambda run: run.local_f1),
+    (Column("span_f1", "Span F1", "percent"), lambda run: run.local.scores(run.sentences).spans.f1),
+    (
+        Column("best_spans_recall", f"Recall at {BEST_SPANS:g} a post", "percent"),
+        lambda run: metrics.coverage_at(run.recognised, per_post=BEST_SPANS).recall,
+    ),
+    (Column("auroc", "AUROC of u", "number"), lambda run: metrics.auroc(run.recognised)),
+    (
+        Column("ece", "ECE", "number"),
+        lambda run: metrics.calibration_error(metrics.reliability(run.recognised)),
+    ),
+)
+
+
+def seeds(study: Study) -> Table:
+    """The local model without an LLM: one row for each file, model name and uncertainty."""
+    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    for run in study.runs:
+        groups[run.data.title, run.recipe, run.method].append(run)
+    return Table(
+        name="seeds",
+        title="The local model over seeds",
+        columns=(
+            Column("data", "Data", noted=True),
+            Column("model", "Model"),
+            Column("uncertainty", "Uncertainty"),
+            Column("runs", "Runs", "count"),
+            *(column for column, _ in _MEASURES),
+        ),
+        rows=[
+            (*key, len(runs), *(Spread.of([measure(run) for run in runs]) for _, measure in _MEASURES))
+            for key, runs in groups.items()
+        ],
+        facts=study.facts(),
+        notes=[
+            *study.notes(),
+            "Models of one name are runs of one recipe that differ in their seed: mean ± standard deviation "
+            "(of a sample). P, R and F1 in per cent: entity-level, micro; span F1 leaves types aside; recall "
+            f"is that of the best spans by entity probability, {BEST_SPANS:g} a post on average. AUROC: of u "
+            "as a sign of wrong entities. No LLM takes part.",
+        ],
+    )
