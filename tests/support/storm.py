@@ -57,6 +57,7 @@ class Storm:
     def __init__(self, engine: Engine, *, seed: int = 0) -> None:
         self._engine = engine
         self._random = random.Random(seed)
+        self._source = f"storm-{seed}"
         self._store, self._outbox, self._reader = (
             PostgresStore(engine),
             PostgresOutbox(engine),
@@ -105,7 +106,7 @@ class Storm:
         first = max(self._number - self._random.randint(0, 1), 0)
         numbers = range(first, first + 3)
         self._number = first + 3
-        new = [NewDocument("test", str(number), TEXTS[number % len(TEXTS)]) for number in numbers]
+        new = [NewDocument(self._source, str(number), TEXTS[number % len(TEXTS)]) for number in numbers]
         items = [{"status": "accepted", "id": one.document_id} for one in self._store.accept(new)]
         self.ledger.submitted(items, [post.text for post in new])
 
