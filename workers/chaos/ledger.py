@@ -63,6 +63,11 @@ class Ledger:
                 self.final_at.setdefault(item["document"]["id"], now)
 
     @property
+    def cursor(self) -> int:
+        """How far the feed was followed."""
+        return self._cursor
+
+    @property
     def waiting(self) -> int:
         """Accepted and not final yet."""
         with self._lock:

@@ -53,7 +53,8 @@ Report = Callable[[str], None]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What a run does. `rabbitmq_url` empty means that Redis is the broker. Without `recorded`, lines of
-    recorded LLM replies, no LLM is asked; posts that it says nothing of get simulated replies."""
+    recorded LLM replies, no LLM is asked; posts that it says nothing of get simulated replies. A run gives up
+    on what is not final after `grace_s` in which nothing became final."""
 
     lines: Sequence[bytes]
     faults: Sequence[Planned]
@@ -89,7 +90,7 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
         _inject_all(plan, target, ledger, report=report)
         report("the faults are over; waiting for everything accepted to be final")
         producer.join(_PATIENCE_S)
-        _wait_until_final(ledger, within_s=plan.grace_s)
+        _wait_until_final(ledger, patience_s=plan.grace_s)
         took_s = time.monotonic() - began
         ended.set()
         for watcher in watchers:
@@ -234,20 +235,25 @@ def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -
         healer.join()
 
 
-def _wait_until_final(ledger: Ledger, *, within_s: float) -> None:
-    give_up = time.monotonic() + within_s
-    while ledger.waiting and time.monotonic() < give_up:
+def _wait_until_final(ledger: Ledger, *, patience_s: float) -> None:
+    """Until all is final, or nothing has become final for `patience_s`: a backlog is not a loss."""
+    waiting = ledger.waiting
+    give_up = time.monotonic() + patience_s
+    while waiting and time.monotonic() < give_up:
         time.sleep(0.2)
+        if (now_waiting := ledger.waiting) < waiting:
+            waiting, give_up = now_waiting, time.monotonic() + patience_s
 
 
 def _missing_from_feed(client: GatewayClient, ledger: Ledger) -> int:
-    """How many finished documents the feed has that following it did not show."""
+    """How many documents the feed has, up to where it was followed, that following it did not show."""
     try:
         missed: set[int] = set()
         for items in client.follow():
-            if not items:
+            passed = [item for item in items if item["cursor"] <= ledger.cursor]
+            missed |= {item["document"]["id"] for item in passed} - ledger.final_at.keys()
+            if not items or len(passed) < len(items):
                 return len(missed)
-            missed |= {item["document"]["id"] for item in items} - ledger.final_at.keys()
     except LinknerError:
         return len(ledger.accepted_at)
     return 0
