@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -176,22 +176,17 @@ class Recogniser:
             max_plausible: most plausible spans of one text.
         """
         limits = Limits(floor=floor, most=max_plausible)
-        found: list[tuple[int, ScoredSpan]] = []
+        estimates = self.estimates(computed, outside=outside)
+        return choose(computed, estimates, labels=self.config.labels, limits=limits)
+
+    def estimates(self, computed: Computed, *, outside: float = 0.0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Probabilities [B, N, L, C] and uncertainty [B, N, L] of each batch; arguments as of `decode`."""
         with torch.inference_mode():
-            for windows, mask, logits in computed.batches:
+            for _, _, logits in computed.batches:
                 lowered = (
                     torch.cat([logits[..., :1] - outside, logits[..., 1:]], dim=-1) if outside else logits
                 )
-                probabilities, uncertainty = estimate(
-                    lowered, method=self.config.uncertainty, activation=self._activation
-                )
-                labels = self.config.labels
-                found.extend(
-                    select(
-                        probabilities, uncertainty, mask=mask, windows=windows, labels=labels, limits=limits
-                    )
-                )
-        return assemble(found, count=computed.count, limits=limits)
+                yield estimate(lowered, method=self.config.uncertainty, activation=self._activation)
 
     def _compute_batch(self, windows: Sequence[Window]) -> tuple[Sequence[Window], Tensor, Tensor]:
         batch = self._vectoriser.collate(windows).to(self._device)
@@ -213,6 +208,22 @@ class Recogniser:
                     yield self._model(batch, half=self._half)
                 else:
                     yield self._model.classify(words, batch)
+
+
+def choose(
+    computed: Computed,
+    estimates: Iterable[tuple[Tensor, Tensor]],
+    *,
+    labels: Sequence[str],
+    limits: Limits,
+) -> list[Recognition]:
+    """The recognition of each sentence from the `estimates` of its spans, batch by batch."""
+    found: list[tuple[int, ScoredSpan]] = []
+    for (windows, mask, _), (probabilities, uncertainty) in zip(computed.batches, estimates, strict=True):
+        found.extend(
+            select(probabilities, uncertainty, mask=mask, windows=windows, labels=labels, limits=limits)
+        )
+    return assemble(found, count=computed.count, limits=limits)
 
 
 def computes_in_bfloat16(device: torch.device) -> bool:

@@ -1,0 +1,86 @@
+"""Training data from raw posts that trained models label themselves: self-training."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from linkner.conll import Sentence
+from linkner.recognition.ensemble import Ensemble
+from linkner.repeats import normalise
+from linkner.spans import LabelledSpan, Recognition
+from linkner.text import words
+
+_CHUNK = 256  # posts between two reports of progress
+_ALL = 1_000_000  # more spans than a post has
+
+
+@dataclass(frozen=True, slots=True)
+class SelfLabelled:
+    """Posts with the models' entities, one a sentence.
+
+    Left out: `repeated`, posts without words and copies of an earlier one; `unsure`, those with a span that
+    may be an entity or none; `bare`, what there is more of posts without an entity than with one.
+    """
+
+    sentences: tuple[Sentence, ...]
+    repeated: int
+    unsure: int
+    bare: int
+
+
+def label_posts(
+    texts: Mapping[str, str],
+    models: Ensemble,
+    *,
+    unsure: tuple[float, float],
+    seed: int,
+    told: Callable[[int], None] = lambda _: None,
+) -> SelfLabelled:
+    """Label posts, cut into words as the stream's posts are.
+
+    As many posts without an entity are kept, at random by the seed, as there are with one: most posts have
+    none, and say little.
+
+    Args:
+        texts: the posts by id.
+        models: what labels them.
+        unsure: an entity probability between these two, each in [0, 1], is neither a yes nor a no.
+        seed: the same seed keeps the same posts.
+        told: hears now and then how many posts are done.
+    """
+    distinct = list(_distinct(texts.values()))
+    named: list[Sentence] = []
+    bare: list[Sentence] = []
+    for begin in range(0, len(distinct), _CHUNK):
+        chunk = distinct[begin : begin + _CHUNK]
+        recognitions = models.recognise_words(chunk, floor=unsure[0], max_plausible=_ALL)
+        for one, found in zip(chunk, recognitions, strict=True):
+            if not _doubtful(found, unsure):
+                entities = tuple(LabelledSpan(scored.span, scored.label) for scored in found.entities)
+                (named if entities else bare).append(Sentence(words=one, entities=entities))
+        told(len(texts) - len(distinct) + begin + len(chunk))
+    kept = random.Random(seed).sample(bare, min(len(bare), len(named)))
+    return SelfLabelled(
+        sentences=(*named, *kept),
+        repeated=len(texts) - len(distinct),
+        unsure=len(distinct) - len(named) - len(bare),
+        bare=len(bare) - len(kept),
+    )
+
+
+def _distinct(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """The words of each post that has any, copies and retweets once."""
+    seen: set[str] = set()
+    for text in texts:
+        core = normalise(text, ()).text
+        offsets = words(text)
+        if offsets and core not in seen:
+            seen.add(core)
+            yield tuple(word.of(text) for word in offsets)
+
+
+def _doubtful(found: Recognition, unsure: tuple[float, float]) -> bool:
+    low, high = unsure
+    return any(low < scored.entity_probability < high for scored in (*found.entities, *found.plausible))

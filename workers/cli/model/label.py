@@ -1,0 +1,82 @@
+"""`linkner label`: training data from raw posts, labelled by models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from linkner.errors import ConfigurationError, InputError
+from workers.cli.model.options import Device
+from workers.cli.progress import Steps
+
+
+def label(
+    posts: Annotated[Path, typer.Option(help="Posts, JSON lines with id and text; .gz is read, too.")],
+    output: Annotated[Path, typer.Option(help="CoNLL file to write (BIO).")],
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="Checkpoint folder; of several, the mean is taken. [default: the one shipped]"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Label the first N posts only.")] = None,
+    unsure: Annotated[
+        tuple[float, float],
+        typer.Option(help="Leave out posts with a span whose entity probability is between these two."),
+    ] = (0.3, 0.6),
+    seed: Annotated[int, typer.Option(help="Seed of the posts without an entity that are kept.")] = 1,
+    device: Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a line.")] = False,
+) -> None:
+    """Label raw posts with trained models, to train another one on (self-training).
+
+    Left out are copies of a post, posts that the models are unsure of, and at random what there is more of
+    posts without an entity than with one.
+
+    Examples:
+
+    linkner label --posts posts.jsonl.gz --model seed1 --model seed2 --output labelled.conll
+
+    linkner train --data wnut17 --add-data labelled.conll --output models/student
+    """
+    from itertools import islice
+
+    from linkner import conll
+    from linkner.recognition.ensemble import Ensemble
+    from linkner.recognition.recogniser import Recogniser
+    from trainer.labelling import label_posts
+    from trainer.recorded import read_posts
+
+    low, high = unsure
+    if not 0 <= low <= high <= 1:
+        raise ConfigurationError(
+            "--unsure is no range of probabilities", expected="0 ≤ LOW ≤ HIGH ≤ 1", got=f"{low:g} {high:g}"
+        )
+    texts = dict(islice(read_posts(posts).items(), limit))
+    if not texts:
+        raise InputError(f"{posts} holds no post", expected='{"id": "…", "text": "…"} on each line')
+    models = Ensemble([Recogniser.from_pretrained(one, device=device) for one in model or (None,)])
+    with Steps(quiet=as_json) as steps:
+        steps.expect("label", len(texts))
+        made = label_posts(texts, models, unsure=unsure, seed=seed, told=lambda done: steps.at("label", done))
+    if not made.sentences:
+        raise InputError(f"the models are sure of no entity in {posts}", expected="posts that name something")
+    conll.write(output, made.sentences)
+    counts = {
+        "posts": len(texts),
+        "sentences": len(made.sentences),
+        "entities": sum(len(sentence.entities) for sentence in made.sentences),
+    }
+    left_out = {"repeated": made.repeated, "unsure": made.unsure, "bare": made.bare}
+    if as_json:
+        typer.echo(json.dumps({**counts, **left_out, "output": str(output)}))
+    else:
+        typer.echo(
+            "{sentences:,} of {posts:,} posts with {entities:,} entities: ".format(**counts) + str(output)
+        )
+        typer.echo(
+            "left out: {repeated:,} empty or repeated, {unsure:,} unsure, {bare:,} without an entity".format(
+                **left_out
+            )
+        )
