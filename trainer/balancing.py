@@ -13,8 +13,8 @@ from linkner.recognition.recogniser import Recogniser
 from linkner.scoring import Scores
 from trainer.evaluation.local import scored
 
-SHIFTS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-"""What is tried, in logits."""
+SHIFTS = (0.0, 0.5, -0.5, 1.0, -1.0, 1.5, 2.0, 2.5, 3.0)
+"""What is tried, in logits; below 0 for models that learned from many of their own kind's labels."""
 
 
 def best_shift(
