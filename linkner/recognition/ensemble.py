@@ -43,7 +43,7 @@ class Ensemble:
         return choose(computed[0], _means(estimates), labels=self.labels, limits=limits)
 
 
-def _means(estimates: Sequence[Iterator[tuple[Tensor, Tensor]]]) -> Iterator[tuple[Tensor, Tensor]]:
+def _means(estimates: Sequence[Sequence[tuple[Tensor, Tensor]]]) -> Iterator[tuple[Tensor, Tensor]]:
     """The mean over the members, batch by batch."""
     count = len(estimates)
     for batch in zip(*estimates, strict=True):

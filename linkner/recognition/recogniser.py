@@ -179,14 +179,15 @@ class Recogniser:
         estimates = self.estimates(computed, outside=outside)
         return choose(computed, estimates, labels=self.config.labels, limits=limits)
 
-    def estimates(self, computed: Computed, *, outside: float = 0.0) -> Iterator[tuple[Tensor, Tensor]]:
+    def estimates(self, computed: Computed, *, outside: float = 0.0) -> list[tuple[Tensor, Tensor]]:
         """Probabilities [B, N, L, C] and uncertainty [B, N, L] of each batch; arguments as of `decode`."""
+        # No generator: one that waits inside of inference_mode would leave it on for its caller.
         with torch.inference_mode():
-            for _, _, logits in computed.batches:
-                lowered = (
-                    torch.cat([logits[..., :1] - outside, logits[..., 1:]], dim=-1) if outside else logits
-                )
-                yield estimate(lowered, method=self.config.uncertainty, activation=self._activation)
+            return [self._estimate(logits, outside) for _, _, logits in computed.batches]
+
+    def _estimate(self, logits: Tensor, outside: float) -> tuple[Tensor, Tensor]:
+        lowered = torch.cat([logits[..., :1] - outside, logits[..., 1:]], dim=-1) if outside else logits
+        return estimate(lowered, method=self.config.uncertainty, activation=self._activation)
 
     def _compute_batch(self, windows: Sequence[Window]) -> tuple[Sequence[Window], Tensor, Tensor]:
         batch = self._vectoriser.collate(windows).to(self._device)

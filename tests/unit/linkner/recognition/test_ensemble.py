@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from linkner.errors import ConfigurationError
 from linkner.recognition.ensemble import Ensemble
@@ -29,6 +30,12 @@ def test_probabilities_and_uncertainty_are_means(tiny_encoder) -> None:
             assert probability == pytest.approx(mean, abs=1e-5)
         mean = (first[span].uncertainty + second[span].uncertainty) / 2
         assert scored.uncertainty == pytest.approx(mean, abs=1e-5)
+
+
+def test_training_goes_on_after_it(tiny_encoder) -> None:
+    Ensemble([tiny_recogniser(tiny_encoder), tiny_recogniser(tiny_encoder)]).recognise_words(SENTENCES)
+    assert not torch.is_inference_mode_enabled()
+    assert torch.is_grad_enabled()
 
 
 def test_models_that_look_at_other_spans_are_refused(tiny_encoder) -> None:
