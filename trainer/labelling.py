@@ -21,13 +21,13 @@ class SelfLabelled:
     """Posts with the models' entities, one a sentence.
 
     Left out: `repeated`, posts without words and copies of an earlier one; `unsure`, those with a span that
-    may be an entity or none; `bare`, what there is more of posts without an entity than with one.
+    may be an entity or none; `surplus`, what there is more of posts without an entity than with one.
     """
 
     sentences: tuple[Sentence, ...]
     repeated: int
     unsure: int
-    bare: int
+    surplus: int
 
 
 def label_posts(
@@ -66,7 +66,7 @@ def label_posts(
         sentences=(*named, *kept),
         repeated=len(texts) - len(distinct),
         unsure=len(distinct) - len(named) - len(bare),
-        bare=len(bare) - len(kept),
+        surplus=len(bare) - len(kept),
     )
 
 

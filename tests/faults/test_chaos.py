@@ -16,7 +16,7 @@ from workers.chaos.memory import MemoryWatch
 from workers.cli import app
 
 NOTHING_MORE = {
-    "unsent": False,
+    "unsent": 0,
     "recovery_limit_s": 72.0,
     "recorded_replies": 1,
     "simulated_replies": 0,
@@ -50,18 +50,22 @@ def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.Fixt
     assert summary["worst_recovery_s"] <= summary["recovery_limit_s"]
 
 
-@pytest.mark.parametrize("final", [True, False])
-def test_the_exit_code_says_whether_anything_was_lost(final: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("final", "unsent", "code", "lost"), [(True, 0, 0, 0), (False, 0, 1, 1), (True, 3, 1, 0)]
+)
+def test_the_exit_code_says_whether_anything_was_lost_or_never_sent(
+    final: bool, unsent: int, code: int, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def run(plan: Any, **_: Any) -> tuple[Ledger, dict[str, Any]]:
         ledger = Ledger(clock=FakeClock().monotonic)
         ledger.submitted([{"status": "accepted", "id": 1}], ["x"])
         document = {"id": 1, "revision": 1, "text": "x", "status": "final", "entities": []}
         ledger.read([{"cursor": 1, "document": document}] if final else [])
-        return ledger, {**ledger.summary(missing_from_feed=0), **NOTHING_MORE}
+        return ledger, {**ledger.summary(missing_from_feed=0), **NOTHING_MORE, "unsent": unsent}
 
     monkeypatch.setattr(run_module, "run", run)
-    code, summary = chaos()
-    assert (code, summary["lost"]) == ((0, 0) if final else (1, 1))
+    exit_code, summary = chaos()
+    assert (exit_code, summary["lost"]) == (code, lost)
 
 
 @pytest.mark.parametrize("arguments", [("--broker", "kafka"), ("--faults", "earthquake")])

@@ -5,35 +5,33 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 
-from trainer.evaluation import metrics
+from linkner.detection import Detector
+from trainer.evaluation.report import Report, measure
 from trainer.experiments.rendering import Column, Spread, Table
 from trainer.experiments.study import Run, Study
 
 BEST_SPANS = 1.0
 """Spans a post at which the recall of the best spans is given."""
 
-_MEASURES: tuple[tuple[Column, Callable[[Run], float | None]], ...] = (
-    (Column("precision", "P", "percent"), lambda run: run.local.scores(run.sentences).micro.precision),
-    (Column("recall", "R", "percent"), lambda run: run.local.scores(run.sentences).micro.recall),
-    (Column("f1", "F1", "percent"), lambda run: run.local_f1),
-    (Column("span_f1", "Span F1", "percent"), lambda run: run.local.scores(run.sentences).spans.f1),
+_MEASURES: tuple[tuple[Column, Callable[[Report], float | None]], ...] = (
+    (Column("precision", "P", "percent"), lambda report: report.scores.micro.precision),
+    (Column("recall", "R", "percent"), lambda report: report.scores.micro.recall),
+    (Column("f1", "F1", "percent"), lambda report: report.scores.micro.f1),
+    (Column("span_f1", "Span F1", "percent"), lambda report: report.scores.spans.f1),
     (
         Column("best_spans_recall", f"Recall at {BEST_SPANS:g} a post", "percent"),
-        lambda run: metrics.coverage_at(run.recognised, per_post=BEST_SPANS).recall,
+        lambda report: report.best.recall,
     ),
-    (Column("auroc", "AUROC of u", "number"), lambda run: metrics.auroc(run.recognised)),
-    (
-        Column("ece", "ECE", "number"),
-        lambda run: metrics.calibration_error(metrics.reliability(run.recognised)),
-    ),
+    (Column("auroc", "AUROC of u", "number"), lambda report: report.auroc),
+    (Column("ece", "ECE", "number"), lambda report: report.ece),
 )
 
 
 def seeds(study: Study) -> Table:
     """The local model without an LLM: one row for each file, model name and uncertainty."""
-    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str, str, str], list[Report]] = defaultdict(list)
     for run in study.runs:
-        groups[run.data.title, run.recipe, run.method].append(run)
+        groups[run.data.title, run.recipe, run.method].append(_report(run))
     return Table(
         name="seeds",
         title="The local model over seeds",
@@ -45,8 +43,8 @@ def seeds(study: Study) -> Table:
             *(column for column, _ in _MEASURES),
         ),
         rows=[
-            (*key, len(runs), *(Spread.of([measure(run) for run in runs]) for _, measure in _MEASURES))
-            for key, runs in groups.items()
+            (*key, len(reports), *(Spread.of([value(one) for one in reports]) for _, value in _MEASURES))
+            for key, reports in groups.items()
         ],
         facts=study.facts(),
         notes=[
@@ -57,3 +55,7 @@ def seeds(study: Study) -> Table:
             "as a sign of wrong entities. No LLM takes part.",
         ],
     )
+
+
+def _report(run: Run) -> Report:
+    return measure(run.recognised, detector=Detector(), best_spans=BEST_SPANS)

@@ -35,16 +35,18 @@ class Ledger:
     accepted_at: dict[int, float] = field(default_factory=dict)
     final_at: dict[int, float] = field(default_factory=dict)
     carried: Carried = field(default_factory=Carried)
+    sent: int = 0
     refused: int = 0
     out_of_order: int = 0
     faults: list[Injected] = field(default_factory=list)
     _cursor: int = 0
     _lock: Lock = field(default_factory=Lock)
 
-    def submitted(self, items: Iterable[Mapping[str, Any]], texts: Iterable[str]) -> None:
+    def submitted(self, items: Sequence[Mapping[str, Any]], texts: Iterable[str]) -> None:
         """Note the gateway's answer on each post of a batch."""
         now = self.clock()
         with self._lock:
+            self.sent += len(items)
             for item, text in zip(items, texts, strict=True):
                 if item["status"] == "rejected":
                     self.refused += 1
@@ -66,6 +68,11 @@ class Ledger:
     def cursor(self) -> int:
         """How far the feed was followed."""
         return self._cursor
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many posts were sent, and how many documents have become final."""
+        return self.sent, len(self.final_at)
 
     @property
     def waiting(self) -> int:

@@ -8,6 +8,9 @@ from rich.table import Table
 
 from workers.chaos.ledger import Ledger
 
+FAILURES = ("lost", "doubled", "wrong", "unsent")
+"""Of which there must be none."""
+
 
 def tables(ledger: Ledger, summary: dict[str, Any]) -> list[Table]:
     """The faults by kind with the recovery from each, the counts, and the memory."""
@@ -25,8 +28,8 @@ def _faults(summary: dict[str, Any]) -> Table:
 
 def _posts(ledger: Ledger, summary: dict[str, Any]) -> Table:
     table = Table("what", "count", title="Posts")
-    for name in ("accepted", "final", "lost", "doubled", "wrong", "refused"):
-        style = "red" if name in {"lost", "doubled", "wrong"} and summary[name] else ""
+    for name in ("accepted", "final", *FAILURES, "refused"):
+        style = "red" if name in FAILURES and summary[name] else ""
         table.add_row(name, f"{summary[name]:,}", style=style)
     table.add_row("with recorded LLM replies", f"{summary['recorded_replies']:,}")
     table.add_row("with simulated LLM replies", f"{summary['simulated_replies']:,}")

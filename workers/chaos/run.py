@@ -24,6 +24,8 @@ from workers.chaos.proxy import proxying
 from workers.chaos.replies import Replies, write_replies
 from workers.chaos.schedule import Planned
 from workers.chaos.servers import Servers, running_servers
+from workers.clock import SystemClock
+from workers.ports import Clock
 from workers.stack.memory import pss_mib
 from workers.stack.stack import Shape, Stack, free_port, replaying_llm, running_stack
 from workers.stack.supervisor import Supervisor
@@ -82,28 +84,28 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
             threading.Thread(target=_follow, args=(stack.gateway_url, ledger, ended), daemon=True),
             threading.Thread(target=memory.run, args=(ended,), kwargs={"every_s": _MEMORY_EVERY_S}),
         ]
-        producer = threading.Thread(target=_produce, args=(stack.gateway_url, plan, ledger), daemon=True)
+        producer = threading.Thread(
+            target=_produce, args=(stack.gateway_url, plan, ledger, ended), daemon=True
+        )
         for thread in (*watchers, producer):
             thread.start()
         began = time.monotonic()
         report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
         _inject_all(plan, target, ledger, report=report)
         report("the faults are over; waiting for everything accepted to be final")
-        producer.join(_PATIENCE_S)
-        _wait_until_final(ledger, patience_s=plan.grace_s)
+        wait_until_final(ledger, sending=producer.is_alive, clock=SystemClock(), patience_s=plan.grace_s)
         took_s = time.monotonic() - began
         ended.set()
-        for watcher in watchers:
-            watcher.join(_PATIENCE_S)
-        missing = _missing_from_feed(GatewayClient(stack.gateway_url), ledger)
-        unsent = producer.is_alive()
+        for thread in (producer, *watchers):
+            thread.join(_PATIENCE_S)
+        missing = missing_from_feed(GatewayClient(stack.gateway_url), ledger)
     return ledger, {
         **ledger.summary(missing_from_feed=missing),
         "recovery_limit_s": _recovery_limit_s(),
         "recorded_replies": replies.recorded if replies else 0,
         "simulated_replies": replies.simulated if replies else 0,
         "memory_mib": memory.summary(),
-        "unsent": unsent,
+        "unsent": len(plan.lines) - ledger.sent,
         "seed": plan.seed,
         "seconds": round(took_s, 1),
     }
@@ -188,14 +190,15 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _produce(url: str, plan: Plan, ledger: Ledger) -> None:
-    """Submit the posts evenly over the run, in batches of what a second brings."""
+def _produce(url: str, plan: Plan, ledger: Ledger, ended: threading.Event) -> None:
+    """Submit the posts evenly over the run, in batches of what a second brings; less where it `ended`."""
     client = GatewayClient(url, patience_s=_PATIENCE_S)
     batch = min(max(round(len(plan.lines) / plan.seconds), 1), BATCH)
     began = time.monotonic()
     for start in range(0, len(plan.lines), batch):
         due = began + plan.seconds * start / len(plan.lines)
-        time.sleep(max(due - time.monotonic(), 0.0))
+        if ended.wait(max(due - time.monotonic(), 0.0)):
+            return
         lines = plan.lines[start : start + batch]
         ledger.submitted(client.submit_items(lines), [str(json.loads(line)["text"]) for line in lines])
 
@@ -235,17 +238,19 @@ def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -
         healer.join()
 
 
-def _wait_until_final(ledger: Ledger, *, patience_s: float) -> None:
-    """Until all is final, or nothing has become final for `patience_s`: a backlog is not a loss."""
-    waiting = ledger.waiting
-    give_up = time.monotonic() + patience_s
-    while waiting and time.monotonic() < give_up:
-        time.sleep(0.2)
-        if (now_waiting := ledger.waiting) < waiting:
-            waiting, give_up = now_waiting, time.monotonic() + patience_s
+def wait_until_final(ledger: Ledger, *, sending: Callable[[], bool], clock: Clock, patience_s: float) -> None:
+    """Until all was sent and is final, or nothing was sent or became final for `patience_s`.
+
+    A backlog is not a loss, however long it takes, as long as it shrinks.
+    """
+    seen, give_up = ledger.progress, clock.monotonic() + patience_s
+    while (sending() or ledger.waiting) and clock.monotonic() < give_up:
+        clock.sleep(0.2)
+        if ledger.progress != seen:
+            seen, give_up = ledger.progress, clock.monotonic() + patience_s
 
 
-def _missing_from_feed(client: GatewayClient, ledger: Ledger) -> int:
+def missing_from_feed(client: GatewayClient, ledger: Ledger) -> int:
     """How many documents the feed has, up to where it was followed, that following it did not show."""
     try:
         missed: set[int] = set()

@@ -56,7 +56,8 @@ def chaos(
     so that what is lost is missed sooner. A recovery is the time from a fault until everything that was
     accepted before it is final.
 
-    The last line is one JSON object. The exit code is 1 where a post was lost, doubled or came out wrong.
+    The last line is one JSON object. The exit code is 1 where a post was lost, doubled, came out
+    wrong, or could not be sent.
 
     Examples:
 
@@ -66,7 +67,7 @@ def chaos(
     """
     from rich.console import Console
 
-    from workers.chaos.report import tables
+    from workers.chaos.report import FAILURES, tables
     from workers.chaos.run import Plan, run
     from workers.cli.progress import Steps
     from workers.demo.carry import read_lines
@@ -96,8 +97,7 @@ def chaos(
         for table in tables(ledger, summary):
             Console().print(table)
     typer.echo(json.dumps({**summary, "broker": broker}))
-    failed = summary["lost"] or summary["doubled"] or summary["wrong"] or summary["unsent"]
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(1 if any(summary[name] for name in FAILURES) else 0)
 
 
 def _endless(lines: list[bytes]) -> Iterator[bytes]:

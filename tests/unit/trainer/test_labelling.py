@@ -56,7 +56,7 @@ def test_as_many_posts_without_an_entity_are_kept_as_with_one() -> None:
     posts = [f"p10 word{index}" for index in range(9)]
     made = labelled("p90 sings", "p80 sings", *posts)
     bare = [one for one in made.sentences if not one.entities]
-    assert (len(made.sentences), len(bare), made.bare) == (4, 2, 7)
+    assert (len(made.sentences), len(bare), made.surplus) == (4, 2, 7)
     again, other = (
         labelled("p90 sings", "p80 sings", *posts),
         labelled("p90 sings", "p80 sings", *posts, seed=2),

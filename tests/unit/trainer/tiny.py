@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from linkner.conll import Sentence
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.spans import LabelledSpan, Span
 from trainer.recipe import Recipe
+from trainer.training import train_model
 
 NAMES, OTHERS = ("Zyx", "Qaz", "Wvu"), ("tree", "house", "rain", "seems", "green")
 
@@ -46,3 +49,16 @@ def recipe(**changes: object) -> Recipe:
         "device": "cpu",
     }
     return Recipe(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def trained_model(encoder: str, folder: Path) -> Path:
+    """The checkpoint of a model that was trained for some seconds, and is not sure of itself."""
+    train_model(
+        config=tiny_config(encoder),
+        recipe=recipe(),
+        train=sentences(120),
+        dev=sentences(15),
+        output=folder,
+        report=lambda _: None,
+    )
+    return folder

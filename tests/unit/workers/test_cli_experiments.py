@@ -12,8 +12,7 @@ from typer.testing import CliRunner, Result
 from linkner.conll import Sentence
 from linkner.errors import ConfigurationError, InputError
 from linkner.spans import LabelledSpan, Span
-from tests.unit.trainer.tiny import recipe, sentences, tiny_config
-from trainer.training import train_model
+from tests.unit.trainer.tiny import sentences, trained_model
 from workers.cli.model import register
 
 TABLES = ("table3", "table4", "table6", "table7")
@@ -29,17 +28,7 @@ def app() -> typer.Typer:
 
 @pytest.fixture(scope="module")
 def model(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkpoint of a model that was trained for some seconds, and is not sure of itself."""
-    folder = tmp_path_factory.mktemp("model")
-    train_model(
-        config=tiny_config(tiny_encoder),
-        recipe=recipe(),
-        train=sentences(120),
-        dev=sentences(15),
-        output=folder,
-        report=lambda _: None,
-    )
-    return folder
+    return trained_model(tiny_encoder, tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from linkner import conll
-from tests.unit.trainer.tiny import recipe, sentences, tiny_config
-from trainer.training import train_model
+from tests.unit.trainer.tiny import trained_model
 from workers.cli.model import register
 
 SURE = ("--unsure", 0.5, 0.5)
@@ -19,16 +18,7 @@ SURE = ("--unsure", 0.5, 0.5)
 
 @pytest.fixture(scope="module")
 def model(tiny_encoder: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    train_model(
-        config=tiny_config(tiny_encoder),
-        recipe=recipe(),
-        train=sentences(120),
-        dev=sentences(15),
-        output=folder,
-        report=lambda _: None,
-    )
-    return folder
+    return trained_model(tiny_encoder, tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -57,7 +47,7 @@ def test_posts_become_a_file_to_train_on(model, posts, tmp_path) -> None:
         "entities": 1,
         "repeated": 1,
         "unsure": 0,
-        "bare": 1,
+        "surplus": 1,
         "output": str(tmp_path / "labelled.conll"),
     }
     named, bare = conll.read(tmp_path / "labelled.conll")

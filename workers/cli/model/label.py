@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from linkner.errors import ConfigurationError, InputError
 from workers.cli.model.options import Device
 from workers.cli.progress import Steps
+
+if TYPE_CHECKING:
+    from trainer.labelling import SelfLabelled
 
 
 def label(
@@ -63,20 +66,18 @@ def label(
     if not made.sentences:
         raise InputError(f"the models are sure of no entity in {posts}", expected="posts that name something")
     conll.write(output, made.sentences)
-    counts = {
-        "posts": len(texts),
-        "sentences": len(made.sentences),
-        "entities": sum(len(sentence.entities) for sentence in made.sentences),
-    }
-    left_out = {"repeated": made.repeated, "unsure": made.unsure, "bare": made.bare}
+    _tell(made, posts=len(texts), output=output, as_json=as_json)
+
+
+def _tell(made: SelfLabelled, *, posts: int, output: Path, as_json: bool) -> None:
+    entities = sum(len(sentence.entities) for sentence in made.sentences)
     if as_json:
+        counts = {"posts": posts, "sentences": len(made.sentences), "entities": entities}
+        left_out = {"repeated": made.repeated, "unsure": made.unsure, "surplus": made.surplus}
         typer.echo(json.dumps({**counts, **left_out, "output": str(output)}))
-    else:
-        typer.echo(
-            "{sentences:,} of {posts:,} posts with {entities:,} entities: ".format(**counts) + str(output)
-        )
-        typer.echo(
-            "left out: {repeated:,} empty or repeated, {unsure:,} unsure, {bare:,} without an entity".format(
-                **left_out
-            )
-        )
+        return
+    typer.echo(f"{len(made.sentences):,} of {posts:,} posts with {entities:,} entities: {output}")
+    typer.echo(
+        f"left out: {made.repeated:,} empty or repeated, {made.unsure:,} unsure, "
+        f"{made.surplus:,} without an entity"
+    )

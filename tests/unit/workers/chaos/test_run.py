@@ -1,0 +1,88 @@
+"""How a run ends: what it waits for, and what it calls missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.fakes.clock import FakeClock
+from tests.unit.workers.chaos.test_ledger import TEXT, accepted, item
+from workers.chaos.ledger import Ledger
+from workers.chaos.run import missing_from_feed, wait_until_final
+
+PATIENCE_S = 10.0
+
+
+class Acting(FakeClock):
+    """A clock at which things happen: `acts` by the second, counted from the beginning."""
+
+    def __init__(self, acts: dict[int, Callable[[], Any]]) -> None:
+        super().__init__(0.0)
+        self.acts = acts
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        for second in [second for second in self.acts if second <= self.now]:
+            self.acts.pop(second)()
+
+
+def ledger_of(count: int) -> Ledger:
+    ledger = Ledger(clock=FakeClock().monotonic)
+    ledger.submitted([accepted(id_) for id_ in range(1, count + 1)], [TEXT] * count)
+    return ledger
+
+
+def waited_s(ledger: Ledger, acts: dict[int, Callable[[], Any]], sending_s: float = 0.0) -> int:
+    clock = Acting(acts)
+    wait_until_final(ledger, sending=lambda: clock.now < sending_s, clock=clock, patience_s=PATIENCE_S)
+    return round(clock.now)
+
+
+def test_it_ends_when_all_is_final() -> None:
+    ledger = ledger_of(1)
+    assert waited_s(ledger, {4: lambda: ledger.read([item(1)])}) == 4
+
+
+def test_it_gives_up_when_nothing_moves() -> None:
+    assert waited_s(ledger_of(1), {}) == PATIENCE_S
+
+
+def test_a_backlog_may_take_long_as_long_as_it_shrinks() -> None:
+    ledger = ledger_of(4)
+    acts = {9 * id_: lambda id_=id_: ledger.read([item(id_)]) for id_ in range(1, 5)}
+    assert waited_s(ledger, acts) == 36
+
+
+def test_what_becomes_final_counts_also_while_more_is_sent_than_that() -> None:
+    ledger = ledger_of(1)
+
+    def both() -> None:
+        ledger.submitted([accepted(2), accepted(3)], [TEXT, TEXT])
+        ledger.read([item(1)])
+
+    assert waited_s(ledger, {9: both}) == 9 + PATIENCE_S
+
+
+def test_it_does_not_end_while_there_is_more_to_send() -> None:
+    ledger = ledger_of(0)
+    assert waited_s(ledger, {}, sending_s=5) == 5
+
+
+class Feed:
+    """A client that follows a feed of these cursors, whose documents have the same ids."""
+
+    def __init__(self, *cursors: int) -> None:
+        self.cursors = cursors
+
+    def follow(self) -> Iterator[list[dict[str, Any]]]:
+        yield [item(cursor) for cursor in self.cursors]
+        while True:
+            yield []
+
+
+def test_what_was_passed_over_is_missing_and_what_came_later_is_not() -> None:
+    ledger = ledger_of(4)
+    ledger.read([item(1), item(3)])
+    assert missing_from_feed(Feed(1, 3), ledger) == 0  # type: ignore[arg-type]
+    assert missing_from_feed(Feed(1, 2, 3), ledger) == 1  # type: ignore[arg-type]
+    assert missing_from_feed(Feed(1, 3, 4), ledger) == 0  # type: ignore[arg-type]
