@@ -33,6 +33,10 @@ def defaults_of(command: Callable[..., object]) -> dict[str, object]:
     return {name: one.default for name, one in inspect.signature(command).parameters.items()}
 
 
+DERIVED = ("name", "learning_rate", "loss", "label_set", "bottleneck")
+"""Options whose value, where it is not given, follows from other ones, or that only share a name."""
+
+
 def test_the_defaults_of_train_are_those_of_the_model_and_the_recipe() -> None:
     given = defaults_of(train_command)
     for kind in (ModelConfig, Recipe):
