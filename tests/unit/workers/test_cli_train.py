@@ -41,7 +41,7 @@ def test_the_defaults_of_train_are_those_of_the_model_and_the_recipe() -> None:
     given = defaults_of(train_command)
     for kind in (ModelConfig, Recipe):
         for field in fields(kind):
-            if field.name in given and field.name not in ("learning_rate", "loss", "label_set", "bottleneck"):
+            if field.name in given and field.name not in DERIVED:
                 assert given[field.name] == field.default, field.name
 
 
