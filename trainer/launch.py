@@ -81,12 +81,15 @@ def train_on_ray(
             ),
         )
         try:
-            return float(trainer.fit().return_value)
+            result = trainer.fit().return_value
         except ray.train.TrainingFailedError as failure:
             raise reports.error or failure from failure
+        if isinstance(result, LinknerError):
+            raise result
+        return float(result)
 
 
-def _work(job: dict[str, Any]) -> float:
+def _work(job: dict[str, Any]) -> float | LinknerError:
     """One worker's part; runs in its own process."""
     context = ray.train.get_context()
     queue: Queue = job.pop("queue")
@@ -101,6 +104,8 @@ def _work(job: dict[str, Any]) -> float:
     try:
         return train_model(**job, report=queue.put, resume=True, place=place)
     except LinknerError as error:
+        if place.workers == 1:
+            return error  # to fail of it would have Ray start the worker again, three times
         queue.put(error)
         failed.touch()
         raise
