@@ -27,7 +27,7 @@ def text_files() -> list[Path]:
     found = []
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in SKIPPED and not name.endswith(".egg-info")]
-        found += [Path(folder, name) for name in names]
+        found += [Path(folder, name) for name in names if name not in SKIPPED]  # a worktree's .git is a file
     return [path for path in found if path.is_file() and b"\0" not in path.read_bytes()[:8_000]]
 
 
