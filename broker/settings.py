@@ -55,7 +55,7 @@ class Settings(BaseSettings):
     calibration: str = Field("", description="The model's calibration.json; that of the default checkpoint")
     max_questions: int = Field(MAX_QUESTIONS, ge=0, description="Most candidates of one document")
     question_form: FormName = Field(
-        "per-span",
+        "propose",
         description="per-span, packed (all candidates at once) or propose (the LLM may add to them)",
     )
     question_descriptions: bool = Field(True, description="Whether questions describe the labels")

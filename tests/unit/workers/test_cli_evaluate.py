@@ -118,9 +118,9 @@ def test_a_replay_says_so_and_counts_its_questions(app, folder, tmp_path) -> Non
     data = write(tmp_path / "a.conll", ANNA + NOTHING)
     recorded = replies(tmp_path / "r.jsonl", ANNA_REPLY, {"sentence": 1, "entities": []})
     found = evaluated(app, folder, "--data", data, "--replies", recorded)
-    assert (found["llm"], found["f1"], found["llm_share"]) == ("replay", 1.0, 1.0)
+    assert (found["llm"], found["form"], found["f1"], found["llm_share"]) == ("replay", "propose", 1.0, 1.0)
     assert found["local_f1"] == pytest.approx(2 / 3)
-    assert (found["questions_per_100_posts"], found["posts_asked_per_100_posts"]) == (100.0, 50.0)
+    assert (found["questions_per_100_posts"], found["posts_asked_per_100_posts"]) == (50.0, 50.0)
     assert found["token_count"].startswith("estimated")
     prompt, completion = (found[f"{kind}_tokens_per_1000_posts"] for kind in ("prompt", "completion"))
     assert found["tokens_per_1000_posts"] == prompt + completion > prompt > 100_000
@@ -136,7 +136,7 @@ def test_a_replay_says_so_and_counts_its_questions(app, folder, tmp_path) -> Non
 def test_the_protocol_and_the_thresholds_choose_what_is_asked(app, folder, tmp_path) -> None:
     data = write(tmp_path / "a.conll", "Anna\tB-person\nFoo\tO\nin\tO\nRome\tB-location\n")
     recorded = replies(tmp_path / "r.jsonl", ANNA_REPLY)
-    arguments = ("--data", data, "--replies", recorded)
+    arguments = ("--data", data, "--replies", recorded, "--form", "per-span")
 
     def asked(*more: str) -> float:
         return evaluated(app, folder, *arguments, *more)["questions_per_100_posts"]
@@ -147,6 +147,18 @@ def test_the_protocol_and_the_thresholds_choose_what_is_asked(app, folder, tmp_p
     assert asked("--tau", "0.5") == 200, "Foo and Rome: Anna is certain enough"
     assert asked("--epsilon", "0.4") == 100, "Anna: the others are not plausible enough"
     assert asked("--max-questions", "1") == 100
+
+
+@pytest.mark.usefixtures("half_knowing")
+@pytest.mark.parametrize(
+    ("arguments", "form"),
+    [((), "propose"), (("--protocol", "paper"), "per-span"), (("--form", "packed"), "packed")],
+)
+def test_the_form_is_the_stream_s_or_the_paper_s_unless_it_is_given(
+    app, folder, tmp_path, arguments, form
+) -> None:
+    data = write(tmp_path / "a.conll", ANNA)
+    assert evaluated(app, folder, "--data", data, *arguments)["form"] == form
 
 
 @pytest.mark.usefixtures("half_knowing")

@@ -48,12 +48,12 @@ def evaluate(
         ),
     ] = Protocol.DEPLOYED,
     form: Annotated[
-        FormOption,
+        FormOption | None,
         typer.Option(
             help="How the LLM is asked: `per-span` about one candidate a call, `packed` about all of a post "
-            "at once; with `propose` it may also add names."
+            "at once; with `propose` it may also add names. [default: propose; per-span under `paper`]"
         ),
-    ] = FormOption.PER_SPAN,
+    ] = None,
     replies: Annotated[
         list[Path] | None,
         typer.Option(help="Link to an LLM that is replayed from recorded replies; once for each data file."),
@@ -111,7 +111,7 @@ def evaluate(
 
     linkner evaluate --model models/mine --data news.conll typos.conll --json
 
-    linkner evaluate --data dev.conll --replies replies.dev.jsonl --form propose --budget 30
+    linkner evaluate --data dev.conll --replies replies.dev.jsonl --budget 30
 
     linkner evaluate --data dev.conll --protocol paper --tau 0 --llm http://127.0.0.1:11434/v1
     --llm-model llama3
@@ -132,6 +132,7 @@ def evaluate(
             "a budget replaces τ and ε, and the paper's protocol knows none",
             expected="--budget, or --tau and --epsilon",
         )
+    asked_as = form or (FormOption.PER_SPAN if protocol is Protocol.PAPER else FormOption.PROPOSE)
     detector = _detector(model, tau=tau, epsilon=epsilon, budget=budget, max_questions=max_questions)
     asking = JudgeOptions(
         replies=replies or [],
@@ -139,7 +140,7 @@ def evaluate(
         llm_model=llm_model,
         connections=connections,
         deadline_s=llm_deadline_s,
-        form=Form(name=form.value),
+        form=Form(name=asked_as.value),
     )
     recogniser = Recogniser.from_pretrained(
         model, device=device, uncertainty=uncertainty.value if uncertainty else None
@@ -169,7 +170,7 @@ def evaluate(
         "epsilon": detector.epsilon if isinstance(detector, Detector) else None,
         "budget": budget,
         "max_questions": max_questions,
-        "form": form.value,
+        "form": asked_as.value,
         "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
         "token_count": None if judge is None else judge.token_count,
     }
