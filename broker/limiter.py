@@ -188,12 +188,12 @@ def _read(
 
     found = {name: _limit(name, value) for name, value in overrides.items()}
     requests, tokens = (_whole(state.get(name)) for name in ("said_requests", "said_tokens"))
-    fresh = state.get("said_until", 0) > now
+    said = Said(requests, tokens) if state.get("said_until", 0) > now else NOTHING_SAID
     is_open = state.get("trips", 0) > 0
     return LimiterState(
-        limits=replace(limits, **cast(Any, found)),
+        limits=said.lowering(replace(limits, **cast(Any, found))),
         overrides=found,
-        said=Said(requests, tokens) if fresh else NOTHING_SAID,
+        said=said,
         in_flight=in_flight,
         spent_hour=spent("hour", 3600),
         spent_day=spent("day", 86_400),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Literal
 
@@ -123,8 +123,20 @@ class Said:
     tokens_per_minute: int | None = None
     pause_s: float | None = None
 
+    def lowering(self, limits: Limits) -> Limits:
+        """The limits, with those lowered that the endpoint said less of."""
+        return replace(
+            limits,
+            requests_per_minute=_least(limits.requests_per_minute, self.requests_per_minute),
+            tokens_per_minute=_least(limits.tokens_per_minute, self.tokens_per_minute),
+        )
+
 
 NOTHING_SAID = Said()
+
+
+def _least(limit: int, said: int | None) -> int:
+    return min((value for value in (limit, said) if value), default=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

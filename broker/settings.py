@@ -35,7 +35,16 @@ class Settings(BaseSettings):
     llm_model: str = Field("gpt-4o-mini", description="Model name sent to the endpoint")
     openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
     llm_deadline_s: float = Field(30.0, gt=0, description="Hard deadline of one LLM call")
+    llm_endpoints: str = Field(
+        "", description="JSON file of several endpoints; it replaces what is set for the one"
+    )
     llm_requests_per_minute: int = Field(600, gt=0, description="Global limit over all LLM callers")
+    llm_tokens_per_minute: int = Field(0, ge=0, description="The same for tokens; 0: no limit")
+    llm_in_flight: int = Field(0, ge=0, description="The same for calls at once; 0: no limit")
+    llm_money_per_hour: float = Field(
+        0.0, ge=0, description="The same for cost in an hour (UTC); 0: no limit"
+    )
+    llm_money_per_day: float = Field(0.0, ge=0, description="The same for cost a day (UTC); 0: no limit")
     llm_slots: int = Field(32, gt=0, description="Calls at once in one LLM caller process")
     llm_max_wait_s: float = Field(2.0, gt=0, description="Longest wait for the limiter inside a slot")
 
@@ -142,7 +151,7 @@ class Settings(BaseSettings):
     @property
     def has_llm(self) -> bool:
         """Whether an LLM endpoint is configured."""
-        return bool(self.llm_base_url)
+        return bool(self.llm_base_url or self.llm_endpoints)
 
     @property
     def needs_keys(self) -> bool:
@@ -151,10 +160,9 @@ class Settings(BaseSettings):
             return not is_loopback(self.gateway_host)
         return self.gateway_keys == "required"
 
-    @property
-    def lease_s(self) -> float:
+    def lease_s(self, *, deadline_s: float) -> float:
         """How long a claimed question is held: a call's deadline, the limiter's wait, and a margin."""
-        return self.llm_deadline_s + self.llm_max_wait_s + self.lease_margin_s
+        return deadline_s + self.llm_max_wait_s + self.lease_margin_s
 
     @property
     def retention_s(self) -> float | None:

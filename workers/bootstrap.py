@@ -7,7 +7,6 @@ an LLM caller loads the LLM's client.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from celery import Celery
 from sqlalchemy import Engine
 
 from broker.consumer import parking_consumer
-from broker.limits import Limits as CallLimits
+from broker.endpoints import chosen_endpoints
 from broker.publisher import Publisher
 from broker.queues import (
     AGGREGATE,
@@ -34,12 +33,11 @@ from linkner.classification.form_files import read_form
 from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
-from linkner.pricing import PriceTable, read_prices
+from workers.bootstrap_llm import batch_llm, budget, llm_gate, llm_pool, tariffs
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
 from workers.handlers.batch import BatchQuestions
-from workers.handlers.budget import Budget, Tariff
 from workers.handlers.classify import ClassifyQuestion
 from workers.handlers.ingest import IngestPosts
 from workers.handlers.policies import Policies, Policy, read_policies
@@ -59,7 +57,6 @@ from workers.tasks import register_ids_task, register_posts_task
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-    from workers.llm_pool import LlmPool
     from workers.store.only_one import OnlyOne
 
 NO_LLM = "no-llm"
@@ -164,45 +161,21 @@ def detector(settings: Settings) -> Detects:
 
 
 def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestion:
-    settings.require("llm_base_url", "redis_url")
-    tariff = _tariff(settings)
+    endpoints, pool = chosen_endpoints(settings), llm_pool(settings)
     return ClassifyQuestion(
-        answering=_answering(settings, store),
-        llms=_llms(settings, tariff),
-        lease_s=settings.lease_s,
-        budget=_budget(settings, tariff, ledger),
+        answering=_answering(settings, store, model=pool.models),
+        llms=pool,
+        lease_s=settings.lease_s(deadline_s=endpoints.longest_deadline_s),
+        budget=budget(settings, policies(settings), ledger),
     )
 
 
-def _llms(settings: Settings, tariff: Tariff) -> LlmPool:
-    from broker.limiter import RedisLimiter
-    from broker.redis_client import connect as connect_redis
-    from workers.llm_client import OpenAiLlm
-    from workers.llm_pool import LimitedLlm, LlmPool
-
-    llm = OpenAiLlm(
-        base_url=settings.llm_base_url,
-        api_key=settings.openai_api_key.get_secret_value(),
-        model=settings.llm_model,
-        deadline_s=settings.llm_deadline_s,
-        connections=settings.llm_slots,
-    )
-    limiter = RedisLimiter(
-        connect_redis(settings.redis_url),
-        prefix=f"{settings.key_prefix}llm:{settings.llm_model}",
-        limits=CallLimits(requests_per_minute=settings.llm_requests_per_minute),
-        lease_s=settings.lease_s,
-    )
-    endpoint = LimitedLlm(llm=llm, limiter=limiter, tariff=tariff)
-    return LlmPool([endpoint], clock=SystemClock(), max_wait_s=settings.llm_max_wait_s)
-
-
-def _answering(settings: Settings, store: PostgresStore) -> Answering:
+def _answering(settings: Settings, store: PostgresStore, *, model: str) -> Answering:
     return Answering(
         store=store,
         form=question_form(settings),
         label_set=chosen_label_set(settings),
-        model=settings.llm_model,
+        model=model,
         max_attempts=settings.max_attempts,
         cache_max_age_s=settings.cache_max_age_s,
     )
@@ -215,48 +188,19 @@ def policies(settings: Settings) -> Policies:
     return Policies(default=default, by_source=by_source, batch_deadline_s=settings.batch_deadline_s)
 
 
-def _tariff(settings: Settings) -> Tariff:
-    prices = read_prices(settings.llm_prices) if settings.llm_prices else PriceTable({})
-    price = prices.price(endpoint=settings.llm_base_url, model=settings.llm_model)
-    return Tariff(endpoint=settings.llm_base_url, model=settings.llm_model, price=price)
-
-
-def _budget(settings: Settings, tariff: Tariff, ledger: Ledger) -> Budget:
-    """What may be spent in a day.
-
-    Raises:
-        ConfigurationError: there is a budget, but no price of the model that is asked.
-    """
-    by_source = policies(settings).budgets
-    if (settings.budget_per_day or by_source) and tariff.price is None:
-        raise ConfigurationError(
-            "a budget needs to know what calls cost",
-            expected=f"a price of {tariff.model} at {tariff.endpoint}",
-            hint="set LINKNER_LLM_PRICES to a file that has it",
-        )
-    per_day = Decimal(str(settings.budget_per_day)) if settings.budget_per_day else None
-    return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day, by_source=by_source)
-
-
 def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
     """What asks the questions of the batch lane, and the lock that lets one process do so."""
-    from workers.batch_client import OpenAiBatches
     from workers.store.batching import PostgresBatches
     from workers.store.only_one import OnlyOne
 
-    settings.require("llm_base_url")
     connections = engine(settings, connections=2)
-    tariff = _tariff(settings)
+    tariff, *_ = tariffs(settings)
     batching = BatchQuestions(
-        answering=_answering(settings, PostgresStore(connections)),
+        answering=_answering(settings, PostgresStore(connections), model=tariff.model),
         batches=PostgresBatches(connections),
-        llm=OpenAiBatches(
-            base_url=settings.llm_base_url,
-            api_key=settings.openai_api_key.get_secret_value(),
-            model=settings.llm_model,
-        ),
+        llm=batch_llm(settings),
         tariff=tariff,
-        budget=_budget(settings, tariff, PostgresReader(connections)),
+        budget=budget(settings, policies(settings), PostgresReader(connections)),
         at_least=settings.batch_at_least,
         at_most=settings.batch_at_most,
         after_s=settings.batch_after_s,
@@ -288,6 +232,7 @@ def relay(settings: Settings) -> Relay:
         poll_s=settings.relay_poll_s,
         erasure=PostgresErasure(connections),
         retention_s=settings.retention_s,
+        llm_is_down=llm_gate(settings).is_shut,
     )
 
 

@@ -12,6 +12,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ import openai
 from linkner.classification import Prompt
 from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
 from workers.ports import Reply
-from workers.retry_after import retry_after_s
+from workers.quota_headers import retry_after_s, said
 from workers.structured_outputs import StructuredOutputs
 
 REPLAY_FINGERPRINT = "linkner-replay"
@@ -40,9 +41,18 @@ class OpenAiLlm:
     """Calls to one model of one endpoint, from as many threads at once as there are `connections`."""
 
     def __init__(
-        self, *, base_url: str, api_key: str, model: str, deadline_s: float, connections: int
+        self,
+        *,
+        base_url: str,
+        api_key: str,
+        model: str,
+        deadline_s: float,
+        connections: int,
+        structured_outputs: bool = True,
     ) -> None:
         """`api_key` may be empty: self-hosted endpoints often want none. Nothing is sent yet.
+
+        Without `structured_outputs` none are asked for; else the endpoint is tried.
 
         Raises:
             ConfigurationError: the URL or the key cannot be used.
@@ -62,7 +72,7 @@ class OpenAiLlm:
                 event_hooks={"response": [_bound]},
             ),
         )
-        self._structured = StructuredOutputs()
+        self._structured = StructuredOutputs(allowed=structured_outputs)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llm-calls", daemon=True)
         self._thread.start()
@@ -104,7 +114,7 @@ class OpenAiLlm:
             # from None: the cause holds the request
             raise self._structured.failed(prompt, response_format, service_error(error)) from None
         self._structured.answered(prompt, response_format)
-        return read_reply(response.content)
+        return replace(read_reply(response.content), said=said(response.headers))
 
 
 def request_body(prompt: Prompt, *, model: str) -> dict[str, Any]:

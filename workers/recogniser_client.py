@@ -9,7 +9,7 @@ import httpx
 from linkner.chunks import MAX_RESPONSE_BYTES, read_response, write_request
 from linkner.errors import CrashedError, InputError, RejectedError, ServiceError, UnavailableError
 from linkner.spans import Recognition
-from workers.retry_after import retry_after_s
+from workers.quota_headers import retry_after_s
 
 _REFUSALS = (400, 413, 422)
 

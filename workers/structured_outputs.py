@@ -19,8 +19,8 @@ from linkner.errors import RejectedError, ServiceError, UnavailableError
 class StructuredOutputs:
     """What is known of one endpoint: `unknown`, `taken`, `suspected` not to be taken, or `refused`."""
 
-    def __init__(self) -> None:
-        self.state: Literal["unknown", "taken", "suspected", "refused"] = "unknown"
+    def __init__(self, *, allowed: bool = True) -> None:
+        self.state: Literal["unknown", "taken", "suspected", "refused"] = "unknown" if allowed else "refused"
 
     def format(self, prompt: Prompt) -> ResponseFormatJSONSchema | openai.Omit:
         """What to send as `response_format`."""

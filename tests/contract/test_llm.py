@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import socket
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -24,11 +23,11 @@ from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from tests.fakes.endpoint import answering, response
 from tests.fakes.llm import FakeLlm
+from tests.support.replaying import replaying
 from workers.llm_client import MAX_REPLY_BYTES, OpenAiLlm
 from workers.ports import Llm
 from workers.simulate_llm.behaviour import Behaviour
 from workers.simulate_llm.recorded import Question, RecordedReplies
-from workers.simulate_llm.server import ReplayServer, server
 
 POST = "Mira Okafor sings in Lagos"
 REPLIES = RecordedReplies(
@@ -40,20 +39,6 @@ DEADLINE_S = 1.0
 
 def prompt(start: int, end: int, text: str = POST) -> Prompt:
     return ask_about(text, Span(start, end), label_set("wnut17"))
-
-
-@contextmanager
-def replaying(behaviour: Behaviour) -> Iterator[str]:
-    """The base URL of a replaying server on a free port."""
-    serving = server(ReplayServer(REPLIES, behaviour).app())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        finally:
-            serving.should_exit = True
-            thread.join()
 
 
 @contextmanager
@@ -91,7 +76,7 @@ def llm_with(request: pytest.FixtureRequest) -> Iterator[Callable[[str | None], 
 
         def over_http(failure: str | None) -> Llm:
             behaviour = BEHAVIOURS[failure] if failure else Behaviour()
-            llm = stack.enter_context(client(stack.enter_context(replaying(behaviour))))
+            llm = stack.enter_context(client(stack.enter_context(replaying(REPLIES, behaviour))))
             if failure == "limit":
                 llm.ask(prompt(0, 11))
             return llm
@@ -134,7 +119,7 @@ def test_a_refusal_is_for_good_and_shows_neither_post_nor_key(llm_with: Callable
 
 
 def test_malformed_replies_are_unavailable_or_no_label() -> None:
-    with replaying(Behaviour(malformed_rate=1.0)) as base_url, client(base_url) as llm:
+    with replaying(REPLIES, Behaviour(malformed_rate=1.0)) as base_url, client(base_url) as llm:
         found = []
         for _ in range(40):
             try:
@@ -147,7 +132,7 @@ def test_malformed_replies_are_unavailable_or_no_label() -> None:
 
 
 def test_no_call_is_repeated_unseen() -> None:
-    with replaying(Behaviour(error_rate=1.0)) as base_url, client(base_url) as llm:
+    with replaying(REPLIES, Behaviour(error_rate=1.0)) as base_url, client(base_url) as llm:
         with pytest.raises(UnavailableError):
             llm.ask(prompt(0, 11))
         with urlopen(base_url.replace("/v1", "/ledger")) as response:
@@ -155,12 +140,15 @@ def test_no_call_is_repeated_unseen() -> None:
 
 
 def test_as_many_calls_as_connections_run_at_once() -> None:
-    with replaying(Behaviour(latency_median_s=0.3)) as base_url, client(base_url, connections=8) as llm:
+    with (
+        replaying(REPLIES, Behaviour(latency_median_s=0.3)) as base_url,
+        client(base_url, connections=8) as llm,
+    ):
         llm.ask(prompt(0, 11))
         start = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: llm.ask(prompt(0, 11)), range(8)))
-        assert time.monotonic() - start < 0.9
+        assert time.monotonic() - start < 1.8, "one after another they take 2.4 s"
 
 
 def unavailable(write: Callable[[socket.socket], None], *, match: str) -> float:
@@ -266,12 +254,12 @@ def _packed(form: FormName) -> Prompt:
     ],
 )
 def test_a_packed_question_is_answered_with_structured_outputs(form: FormName, reply: str) -> None:
-    with replaying(Behaviour()) as url, client(url) as llm:
+    with replaying(REPLIES, Behaviour()) as url, client(url) as llm:
         assert llm.ask(_packed(form)).text == reply
 
 
 def test_an_endpoint_without_structured_outputs_is_asked_for_text_from_then_on() -> None:
-    with replaying(Behaviour(refuse_schemas=True)) as url, client(url) as llm:
+    with replaying(REPLIES, Behaviour(refuse_schemas=True)) as url, client(url) as llm:
         with pytest.raises(UnavailableError, match="refused a request with a JSON schema") as caught:
             llm.ask(_packed("packed"))
         assert caught.value.retry_after_s == 0.0

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,9 +13,9 @@ import pytest
 from linkner.classification import ask_about
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
+from tests.support.replaying import replaying
 from workers.simulate_llm.behaviour import Behaviour
 from workers.simulate_llm.recorded import RecordedReplies
-from workers.simulate_llm.server import ReplayServer, server
 
 POST = "Mira Okafor sings in Lagos"
 REPLIES = RecordedReplies({POST: (LabelledSpan(Span(0, 11), "person"),)})
@@ -25,17 +23,11 @@ REPLIES = RecordedReplies({POST: (LabelledSpan(Span(0, 11), "person"),)})
 
 @contextmanager
 def simulating(behaviour: Behaviour) -> Iterator[openai.OpenAI]:
-    serving = server(ReplayServer(REPLIES, behaviour).app())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
-        thread.start()
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        try:
-            with openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client:
-                yield client
-        finally:
-            serving.should_exit = True
-            thread.join()
+    with (
+        replaying(REPLIES, behaviour) as url,
+        openai.OpenAI(base_url=url, api_key="none", max_retries=0) as client,
+    ):
+        yield client
 
 
 @pytest.fixture(scope="module")

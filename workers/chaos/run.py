@@ -115,7 +115,8 @@ def _recovery_limit_s() -> float:
     """What the settings promise at the most: the visibility timeout, a question's lease, and a minute."""
     quick = {name.removeprefix("LINKNER_").lower(): value for name, value in QUICK.items()}
     settings = Settings.model_validate(quick)
-    return settings.visibility_timeout_s + settings.lease_s + _MAY_TAKE_S
+    lease_s = settings.lease_s(deadline_s=settings.llm_deadline_s)
+    return settings.visibility_timeout_s + lease_s + _MAY_TAKE_S
 
 
 @contextmanager

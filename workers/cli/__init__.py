@@ -16,6 +16,7 @@ from workers.cli.demo import register as add_demo
 from workers.cli.documents import register as add_documents
 from workers.cli.erase import register as add_erase
 from workers.cli.keys import register as add_keys
+from workers.cli.limits import register as add_limits
 from workers.cli.model import register as add_model
 from workers.cli.roles import register as add_roles
 from workers.cli.simulate import register as add_simulate
@@ -43,6 +44,7 @@ for add_commands in (
     add_cache,
     add_cost,
     add_batches,
+    add_limits,
     add_simulate,
     add_roles,
 ):

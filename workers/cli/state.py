@@ -18,7 +18,7 @@ def state_folder() -> Path:
 
 
 def announce(folder: Path, **urls: str) -> None:
-    """Write down where the stack of this folder answers: `gateway_url`, `postgres_url`, `broker_url`."""
+    """Write down where the stack of this folder answers: `gateway_url`, `postgres_url` and the like."""
     file = folder / _FILE
     file.touch(mode=0o600)
     file.write_text(json.dumps(urls))
@@ -62,6 +62,11 @@ def postgres_url() -> str:
 def broker_url() -> str:
     """The broker to send to: the environment's, else that of the running `linkner up`, else empty."""
     return load_settings().broker or _announced("broker_url")
+
+
+def redis_url() -> str:
+    """The limiter's Redis of the running `linkner up`, else empty."""
+    return _announced("redis_url")
 
 
 def _announced(name: str) -> str:

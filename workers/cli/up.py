@@ -58,6 +58,7 @@ def up(
             gateway_url=stack.gateway_url,
             postgres_url="" if settings.postgres_url else stack.env["LINKNER_POSTGRES_URL"],
             broker_url="" if settings.broker else stack.env["LINKNER_BROKER_URL"],
+            redis_url="" if settings.redis_url else stack.env["LINKNER_REDIS_URL"],
         )
         steps.say(f"ready: POST posts to {stack.gateway_url}/v1/documents, or `linkner submit FILE`")
         steps.say(f"data and logs are in {home}; Ctrl-C stops the stack")

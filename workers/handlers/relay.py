@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from workers.ports import Clock, Erasure, Outbox, Queues, Stage
@@ -11,6 +11,9 @@ RETIRED_AT_ONCE = 500
 """Most documents that one transaction of the sweep erases for their age: nobody waits for it for long."""
 
 _RETIRING_ROUNDS = 10
+
+PROBES = 4
+"""Questions that wait in the queue while no LLM endpoint takes any: one of them finds out that one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,8 @@ class QueueFeed:
 class Relay:
     """Feeds every queue, and sweeps now and then; `retention_s` is the age that finished documents reach.
 
-    Bounded depth is the backpressure: what the queues do not hold waits in the store, where it is safe.
+    Bounded depth is the backpressure: what the queues do not hold waits in the store, where it is safe. While
+    `llm_is_down`, questions would only go round in circles: no more of them are sent than a probe needs.
     """
 
     outbox: Outbox
@@ -39,6 +43,7 @@ class Relay:
     poll_s: float
     erasure: Erasure | None = None
     retention_s: float | None = None
+    llm_is_down: Callable[[], bool] = lambda: False
     sweep_every_s: float = 5.0
     _swept_at: float = field(default=float("-inf"), init=False)
 
@@ -56,7 +61,8 @@ class Relay:
         return counts
 
     def _feed(self, feed: QueueFeed) -> tuple[int, bool]:
-        room = feed.depth - self.queues.depth(feed.stage)
+        shut = feed.stage == "classify" and self.llm_is_down()
+        room = (min(PROBES, feed.depth) if shut else feed.depth) - self.queues.depth(feed.stage)
         if room <= 0:
             return 0, True
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import pytest
 
 from linkner.errors import UnavailableError
+from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
-from workers.handlers.relay import RETIRED_AT_ONCE, QueueFeed, Relay
-from workers.ports import NewDocument, Stage
+from workers.handlers.relay import PROBES, RETIRED_AT_ONCE, QueueFeed, Relay
+from workers.ports import NewDocument, Recognised, Stage
 
 
 class FakeQueues:
@@ -31,12 +32,16 @@ class Scene:
     def __init__(self, *, documents: int) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
+        self.llm_is_down = False
         self.queues = FakeQueues()
         self.store.accept([NewDocument("test", str(number), "text") for number in range(documents)])
         self.relay = Relay(
             outbox=self.store,
             queues=self.queues,
-            feeds=[QueueFeed(stage="recognise", chunk=4, depth=2)],
+            feeds=[
+                QueueFeed(stage="recognise", chunk=4, depth=2),
+                QueueFeed(stage="classify", chunk=1, depth=20),
+            ],
             clock=self.clock,
             republish_after_s=60.0,
             deadline_s=3600.0,
@@ -44,10 +49,19 @@ class Scene:
             poll_s=1.0,
             erasure=self.store,
             retention_s=7 * 86_400.0,
+            llm_is_down=lambda: self.llm_is_down,
         )
 
     def sent(self) -> list[list[int]]:
         return self.queues.messages["recognise"]
+
+    def ask_about_all(self, documents: int) -> None:
+        """A question for each of the first documents."""
+        scored = ScoredSpan(Span(0, 4), "person", 0.6, 0.4, {OUTSIDE: 0.4, "person": 0.6})
+        recognition = Recognition((scored,), ())
+        self.store.record_recognised(
+            [Recognised(number, "m", recognition, ((scored,),)) for number in range(1, documents + 1)]
+        )
 
 
 def test_due_ids_are_sent_in_chunks_and_only_once() -> None:
@@ -65,6 +79,22 @@ def test_a_queue_never_holds_more_than_its_depth() -> None:
     scene.sent().pop(0)
     scene.relay.step()
     assert scene.sent() == [[5, 6, 7, 8], [9, 10, 11, 12]]
+
+
+def test_while_no_llm_takes_questions_no_more_are_sent_than_a_probe_needs() -> None:
+    scene = Scene(documents=30)
+    scene.ask_about_all(30)
+    scene.llm_is_down = True
+    for _ in range(5):
+        scene.relay.step()
+    questions = scene.queues.messages["classify"]
+    assert len(questions) == PROBES
+    questions.pop()
+    scene.relay.step()
+    assert len(questions) == PROBES, "one that came back is followed by another"
+    scene.llm_is_down = False
+    scene.relay.step()
+    assert len(questions) == 20
 
 
 def test_a_broker_that_is_away_loses_nothing() -> None:

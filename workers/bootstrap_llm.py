@@ -1,0 +1,121 @@
+"""The part of the composition root that asks the LLM: endpoints, each with its limiter, tariff and client."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+from typing import TYPE_CHECKING
+
+from broker.endpoints import Endpoint, api_key, chosen_endpoints
+from broker.settings import Settings
+from linkner.errors import ConfigurationError
+from linkner.pricing import PriceTable, read_prices
+from workers.clock import SystemClock
+from workers.handlers.budget import Budget, Tariff
+from workers.handlers.policies import Policies
+from workers.ports import Ledger
+
+if TYPE_CHECKING:
+    from broker.limiter import RedisLimiter
+    from workers.batch_client import OpenAiBatches
+    from workers.llm_gate import LlmGate
+    from workers.llm_pool import LlmPool
+
+
+def tariffs(settings: Settings) -> list[Tariff]:
+    """What each endpoint costs, in their order.
+
+    Raises:
+        ConfigurationError: there is a limit of money, but no price of what it is a limit of.
+    """
+    prices = read_prices(settings.llm_prices) if settings.llm_prices else PriceTable({})
+    return [_tariff(endpoint, prices) for endpoint in chosen_endpoints(settings).all]
+
+
+def _tariff(endpoint: Endpoint, prices: PriceTable) -> Tariff:
+    price = prices.price(endpoint=endpoint.base_url, model=endpoint.model)
+    tariff = Tariff(endpoint=endpoint.base_url, model=endpoint.model, price=price)
+    if endpoint.limits.money_per_hour or endpoint.limits.money_per_day:
+        _require_price(tariff)
+    return tariff
+
+
+def _require_price(tariff: Tariff) -> None:
+    if tariff.price is None:
+        raise ConfigurationError(
+            "a budget needs to know what calls cost",
+            expected=f"a price of {tariff.model} at {tariff.endpoint}",
+            hint="set LINKNER_LLM_PRICES to a file that has it",
+        )
+
+
+def limiters(settings: Settings) -> dict[str, RedisLimiter]:
+    """The limiter of each endpoint, by the endpoint's name. Raises ConfigurationError."""
+    from broker.limiter import RedisLimiter
+    from broker.redis_client import connect
+
+    settings.require("redis_url")
+    found = chosen_endpoints(settings)
+    client = connect(settings.redis_url)
+    lease_s = settings.lease_s(deadline_s=found.longest_deadline_s)
+    return {
+        one.name: RedisLimiter(
+            client, prefix=f"{settings.key_prefix}llm:{one.name}", limits=one.limits, lease_s=lease_s
+        )
+        for one in found.all
+    }
+
+
+def llm_pool(settings: Settings) -> LlmPool:
+    """All endpoints behind their limits. Raises ConfigurationError."""
+    from workers.llm_client import OpenAiLlm
+    from workers.llm_pool import LimitedLlm, LlmPool
+
+    found, limits = chosen_endpoints(settings), limiters(settings)
+    pool = [
+        LimitedLlm(
+            llm=OpenAiLlm(
+                base_url=endpoint.base_url,
+                api_key=api_key(endpoint, settings),
+                model=endpoint.model,
+                deadline_s=endpoint.deadline_s,
+                connections=settings.llm_slots,
+                structured_outputs=endpoint.structured_outputs,
+            ),
+            limiter=limits[endpoint.name],
+            tariff=tariff,
+            weight=endpoint.weight,
+        )
+        for endpoint, tariff in zip(found.all, tariffs(settings), strict=True)
+    ]
+    weighted_by = Random() if found.order == "weighted" else None
+    return LlmPool(pool, clock=SystemClock(), max_wait_s=settings.llm_max_wait_s, weighted_by=weighted_by)
+
+
+def llm_gate(settings: Settings) -> LlmGate:
+    """What tells the relay whether any endpoint takes questions; without an LLM or Redis, nothing does."""
+    from workers.llm_gate import LlmGate
+
+    found = limiters(settings) if settings.has_llm and settings.redis_url else {}
+    return LlmGate([limiter.state for limiter in found.values()], clock=SystemClock())
+
+
+def batch_llm(settings: Settings) -> OpenAiBatches:
+    """The batch API of the first endpoint."""
+    from workers.batch_client import OpenAiBatches
+
+    first = chosen_endpoints(settings).all[0]
+    return OpenAiBatches(base_url=first.base_url, api_key=api_key(first, settings), model=first.model)
+
+
+def budget(settings: Settings, by_source: Policies, ledger: Ledger) -> Budget:
+    """What may be spent in a day.
+
+    Raises:
+        ConfigurationError: there is a budget, but no price of a model that is asked.
+    """
+    if settings.budget_per_day or by_source.budgets:
+        for tariff in tariffs(settings):
+            _require_price(tariff)
+    per_day = Decimal(str(settings.budget_per_day)) if settings.budget_per_day else None
+    return Budget(ledger=ledger, clock=SystemClock(), per_day=per_day, by_source=by_source.budgets)
