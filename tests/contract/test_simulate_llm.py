@@ -125,9 +125,12 @@ def test_it_lists_a_model_and_its_health(client: httpx.Client) -> None:
     }
 
 
-@pytest.mark.parametrize("option", ["--requests-per-minute=3", "--tokens-per-minute=400"])
-def test_calls_beyond_a_limit_are_refused_and_counted(tmp_path: Path, option: str) -> None:
-    with simulating(tmp_path, option) as client:
+LIMITS = [("--requests-per-minute=3",), ("--tokens-per-minute=400", "--charge=asked")]
+
+
+@pytest.mark.parametrize("options", LIMITS)
+def test_calls_beyond_a_limit_are_refused_and_counted(tmp_path: Path, options: tuple[str, ...]) -> None:
+    with simulating(tmp_path, *options) as client:
         codes = [
             client.post("/chat/completions", json=call(question(), max_tokens=60)).status_code
             for _ in range(10)

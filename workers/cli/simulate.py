@@ -3,10 +3,35 @@
 from __future__ import annotations
 
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+
+class DownAs(StrEnum):
+    """How a server that is down answers."""
+
+    ERROR = "500"
+    BUSY = "429"
+    HANG = "hang"
+
+
+class Quota(StrEnum):
+    """What replies say of the limits."""
+
+    NONE = "none"
+    RETRY_AFTER = "retry-after"
+    FULL = "full"
+    WRONG = "wrong"
+
+
+class Charge(StrEnum):
+    """Which tokens count against the limit."""
+
+    USED = "used"
+    ASKED = "asked"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,9 +56,7 @@ def simulate_llm(
     requests_per_minute: Annotated[
         int, typer.Option(min=0, help="Calls in any 60 s beyond which the answer is 429; 0: no limit.")
     ] = 0,
-    tokens_per_minute: Annotated[
-        int, typer.Option(min=0, help="The same for tokens: the prompt's (estimated) and max_tokens.")
-    ] = 0,
+    tokens_per_minute: Annotated[int, typer.Option(min=0, help="The same for tokens (estimated).")] = 0,
     error_rate: Annotated[float, typer.Option(min=0.0, max=1.0, help="Share of calls answered 500.")] = 0.0,
     malformed_rate: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="Share answered off the list or in broken JSON.")
@@ -50,6 +73,26 @@ def simulate_llm(
         bool,
         typer.Option("--refuse-schemas", help="Refuse requests for structured outputs, as some servers do."),
     ] = False,
+    down_from_s: Annotated[
+        float, typer.Option(min=0.0, help="Seconds after the start at which every call begins to fail.")
+    ] = 0.0,
+    down_for_s: Annotated[float, typer.Option(min=0.0, help="For how many seconds; 0: never.")] = 0.0,
+    down_as: Annotated[
+        DownAs, typer.Option(help="How: with a status, or without any answer.")
+    ] = DownAs.ERROR,
+    quota_headers: Annotated[
+        Quota,
+        typer.Option(
+            help="What replies say of the limits: nothing, `retry-after` on a 429, that and all x-ratelimit "
+            "headers, or nonsense."
+        ),
+    ] = Quota.RETRY_AFTER,
+    charge: Annotated[
+        Charge, typer.Option(help="Tokens that count: those `used`, or all that were `asked` for.")
+    ] = Charge.USED,
+    ledger: Annotated[
+        Path | None, typer.Option(help="File for a line of JSON for each call; no text is written.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of latencies and faults.")] = 0,
 ) -> None:
     """Serve recorded LLM replies on an OpenAI-compatible endpoint; a post without one is refused.
@@ -80,12 +123,21 @@ def simulate_llm(
         batch_s=batch_s,
         batch_expire_rate=batch_expire_rate,
         refuse_schemas=refuse_schemas,
+        down_from_s=down_from_s,
+        down_for_s=down_for_s,
+        down_as=down_as.value,
+        quota_headers=quota_headers.value,
+        charge=charge.value,
         seed=seed,
     )
     recorded = RecordedReplies.load(posts=posts, replies=replies)
-    run(
-        ReplayServer(recorded, behaviour).app(),
-        host=host,
-        port=port,
-        ready=lambda url: typer.echo(json.dumps({"base_url": url, "recorded": len(recorded.entities)})),
-    )
+    replaying = ReplayServer(recorded, behaviour, ledger=ledger)
+    try:
+        run(
+            replaying.app(),
+            host=host,
+            port=port,
+            ready=lambda url: typer.echo(json.dumps({"base_url": url, "recorded": len(recorded.entities)})),
+        )
+    finally:
+        replaying.log.close()

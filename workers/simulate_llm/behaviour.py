@@ -1,20 +1,20 @@
-"""How the replayed endpoint behaves: its latency, its limits, its faults, and the ledger of what happened."""
+"""How the replayed endpoint behaves: its latency, its limits and its faults."""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Literal
 
 from linkner.errors import ConfigurationError
+from workers.simulate_llm.quota import QuotaHeaders
 
-WINDOW_S = 60.0
 _Z99 = 2.3263478740408408
 """The standard normal's 99th percentile."""
 
 Fault = Literal["error", "malformed", "drip"]
+DownAs = Literal["500", "429", "hang"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,9 @@ class Behaviour:
     Latency is log-normal with the given median and 99th percentile (s). A dripping reply comes byte by
     byte, spread evenly over `drip_s`. A batch ends after `batch_s`; of its requests a share of
     `batch_expire_rate` is then not done. `refuse_schemas` refuses requests for structured outputs.
+
+    From `down_from_s` after the start, for `down_for_s`, every call fails: with a status, or it hangs.
+    `quota_headers` is what replies say of the limits; `charge` which tokens count against theirs.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -40,6 +43,11 @@ class Behaviour:
     batch_s: float = 0.0
     batch_expire_rate: float = 0.0
     refuse_schemas: bool = False
+    down_from_s: float = 0.0
+    down_for_s: float = 0.0
+    down_as: DownAs = "500"
+    quota_headers: QuotaHeaders = "retry-after"
+    charge: Literal["used", "asked"] = "used"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,7 +58,8 @@ class Behaviour:
             )
         if self.latency_median_s < 0 or 0 < self.latency_p99_s < self.latency_median_s:
             raise ConfigurationError("the latency is out of range", expected="0 <= median <= 99th percentile")
-        if min(self.requests_per_minute, self.tokens_per_minute, self.batch_s) < 0 or self.drip_s <= 0:
+        times = (self.batch_s, self.down_from_s, self.down_for_s)
+        if min(self.requests_per_minute, self.tokens_per_minute, *times) < 0 or self.drip_s <= 0:
             raise ConfigurationError("a limit or a time is out of range", expected="no negative numbers")
 
     def latency_s(self, random: Random) -> float:
@@ -59,6 +68,10 @@ class Behaviour:
             return self.latency_median_s
         sigma = math.log(self.latency_p99_s / self.latency_median_s) / _Z99
         return self.latency_median_s * math.exp(random.gauss(0.0, sigma))
+
+    def is_down(self, since_start_s: float) -> bool:
+        """Whether every call fails at this time."""
+        return self.down_from_s <= since_start_s < self.down_from_s + self.down_for_s
 
     def fault(self, random: Random) -> Fault | None:
         """One draw of what goes wrong with a call, if anything does."""
@@ -73,83 +86,3 @@ class Behaviour:
                 return fault
             draw -= rate
         return None
-
-
-class SlidingWindow:
-    """What happened in the last WINDOW_S seconds, and a strict limit on its sum."""
-
-    def __init__(self, limit: int) -> None:
-        """`limit` 0 means none."""
-        self._limit = limit
-        self._events: deque[tuple[float, int]] = deque()
-        self.total = 0
-
-    def wait_s(self, amount: int, *, now: float) -> float:
-        """Seconds until `amount` more fits; 0.0 if it fits now. More than the limit waits a whole window."""
-        self._forget(now)
-        excess = self.total + amount - self._limit
-        if not self._limit or excess <= 0:
-            return 0.0
-        for time, taken in self._events:
-            excess -= taken
-            if excess <= 0:
-                return time + WINDOW_S - now
-        return WINDOW_S
-
-    def add(self, amount: int, *, now: float) -> None:
-        """Count `amount` at `now`; times never go back."""
-        self._forget(now)
-        self._events.append((now, amount))
-        self.total += amount
-
-    def _forget(self, now: float) -> None:
-        while self._events and self._events[0][0] <= now - WINDOW_S:
-            self.total -= self._events.popleft()[1]
-
-
-@dataclass(slots=True)
-class Ledger:
-    """Counts since the start. `violations` are calls beyond a limit: each got 429 and no answer.
-
-    `peak_per_minute` is the largest number of calls, violations included, in any sliding minute.
-    Tokens are of answered calls, and estimated.
-    """
-
-    calls: int = 0
-    answered: int = 0
-    violations: int = 0
-    refused: int = 0
-    not_recorded: int = 0
-    errors: int = 0
-    malformed: int = 0
-    drips: int = 0
-    batched: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    peak_per_minute: int = 0
-
-
-@dataclass
-class Admission:
-    """Both limits, enforced together, with the ledger's counts of calls and violations."""
-
-    behaviour: Behaviour
-    ledger: Ledger = field(default_factory=Ledger)
-
-    def __post_init__(self) -> None:
-        self._calls = SlidingWindow(0)
-        self._requests = SlidingWindow(self.behaviour.requests_per_minute)
-        self._tokens = SlidingWindow(self.behaviour.tokens_per_minute)
-
-    def admit(self, tokens: int, *, now: float) -> float:
-        """Count a call that may take `tokens`: 0.0 if it is let in, else the seconds to wait."""
-        self._calls.add(1, now=now)
-        self.ledger.calls += 1
-        self.ledger.peak_per_minute = max(self.ledger.peak_per_minute, self._calls.total)
-        wait = max(self._requests.wait_s(1, now=now), self._tokens.wait_s(tokens, now=now))
-        if wait > 0:
-            self.ledger.violations += 1
-            return wait
-        self._requests.add(1, now=now)
-        self._tokens.add(tokens, now=now)
-        return 0.0

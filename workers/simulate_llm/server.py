@@ -4,43 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
 from random import Random
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from linkner.errors import ConfigurationError, InputError
 from linkner.pricing import tokens_of
+from workers.simulate_llm import bodies
+from workers.simulate_llm.admission import Admission
 from workers.simulate_llm.batches import Answered, Batches
-from workers.simulate_llm.behaviour import Admission, Behaviour
+from workers.simulate_llm.behaviour import Behaviour
+from workers.simulate_llm.ledger import CallLog, Line
+from workers.simulate_llm.quota import PromptCache, quota_headers, retry_headers
 from workers.simulate_llm.recorded import RecordedReplies
 
-FINGERPRINT = "linkner-replay"
-"""`system_fingerprint` of every completion; what a client knows a replay by."""
-MARK = {"x-linkner-replayed": "true"}
 MAX_BODY_BYTES = 1_000_000
 
-_ANSWERS_OFF_THE_LIST = ("an astronaut", "I cannot tell which of these types fits.", "")
+_LONGEST_HANG_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What the server reads of a chat completion request."""
+    """What the server reads of a chat completion request; `id` is a hash of the model and the messages."""
 
     model: str
-    prompt_chars: int
+    prompt: str
     question: str
     max_tokens: int
     has_schema: bool
+    id: str
 
     @classmethod
     def read(cls, body: bytes) -> Call:
@@ -50,10 +53,11 @@ class Call:
             messages = value["messages"]
             return cls(
                 model=str(value["model"]),
-                prompt_chars=len("".join(message["content"] for message in messages)),
+                prompt="".join(message["content"] for message in messages),
                 question=[message["content"] for message in messages if message["role"] == "user"][-1],
                 max_tokens=int(value.get("max_completion_tokens") or value.get("max_tokens") or 0),
                 has_schema=value.get("response_format") is not None,
+                id=sha256(json.dumps([value["model"], messages]).encode()).hexdigest()[:16],
             )
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(
@@ -61,16 +65,37 @@ class Call:
                 expected="model, and messages of role and text with a user's among them",
             ) from error
 
+    @property
+    def prompt_tokens(self) -> int:
+        """Estimated."""
+        return tokens_of(len(self.prompt))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a call came to, and the tokens that it used."""
+
+    response: Response
+    used: int
+
 
 class ReplayServer:
     """The routes of one server, with its behaviour's state."""
 
-    def __init__(self, replies: RecordedReplies, behaviour: Behaviour) -> None:
+    def __init__(self, replies: RecordedReplies, behaviour: Behaviour, *, ledger: Path | None = None) -> None:
+        """`ledger` is a file for a line of JSON for each call."""
         self._replies = replies
         self._behaviour = behaviour
         self._random = Random(behaviour.seed)
-        self._admission = Admission(behaviour)
+        self._admission = Admission(
+            requests_per_minute=behaviour.requests_per_minute,
+            tokens_per_minute=behaviour.tokens_per_minute,
+            charge=behaviour.charge,
+        )
         self._ledger = self._admission.ledger
+        self._prompts = PromptCache()
+        self._began = time.monotonic()
+        self.log = CallLog(ledger)
         self._batches = Batches(
             self._answered,
             delay_s=behaviour.batch_s,
@@ -92,16 +117,16 @@ class ReplayServer:
 
     async def models(self, _: Request) -> Response:
         """The one model; any other name is served just the same."""
-        model = {"id": FINGERPRINT, "object": "model", "created": 0, "owned_by": "linkner"}
-        return _json({"object": "list", "data": [model]})
+        model = {"id": bodies.FINGERPRINT, "object": "model", "created": 0, "owned_by": "linkner"}
+        return bodies.as_json({"object": "list", "data": [model]})
 
     async def healthz(self, _: Request) -> Response:
         """That the server serves, and how many posts have a recorded reply."""
-        return _json({"status": "ok", "recorded": len(self._replies.entities)})
+        return bodies.as_json({"status": "ok", "recorded": len(self._replies.entities)})
 
     async def ledger(self, _: Request) -> Response:
         """The counts since the start."""
-        return _json(asdict(self._ledger))
+        return bodies.as_json(asdict(self._ledger))
 
     async def completions(self, request: Request) -> Response:
         """The recorded answer to a question, or whatever fault was drawn for the call."""
@@ -109,42 +134,91 @@ class ReplayServer:
             call = Call.read(await _body(request))
         except InputError as error:
             return self._refuse(error)
-        prompt_tokens = tokens_of(call.prompt_chars)
-        wait = self._admission.admit(prompt_tokens + call.max_tokens, now=time.monotonic())
-        if wait > 0:
-            return _error(
-                429, "rate_limit_exceeded", "beyond the limit", {"retry-after": str(math.ceil(wait))}
+        at = time.monotonic()
+        if self._behaviour.is_down(at - self._began):
+            return await self._down(call, at=at)
+        asked = call.prompt_tokens + call.max_tokens
+        admitted = self._admission.admit(asked, now=at)
+        if isinstance(admitted, float):
+            headers = retry_headers(self._behaviour.quota_headers, admitted, random=self._random)
+            response = bodies.error(429, "rate_limit_exceeded", "beyond the limit", headers)
+            return self._logged(call, response, at=at, violation=True)
+        outcome = await self._outcome(call)
+        used = self._admission.settle(admitted, outcome.used, now=time.monotonic())
+        return self._logged(call, outcome.response, at=at, used=used)
+
+    async def _down(self, call: Call, *, at: float) -> Response:
+        self._ledger.calls += 1
+        self._ledger.errors += 1
+        if self._behaviour.down_as == "hang":
+            await asyncio.sleep(_LONGEST_HANG_S)
+        status = 429 if self._behaviour.down_as == "429" else 500
+        response = bodies.error(status, "server_error", "down, as the simulation was told to be")
+        return self._logged(call, response, at=at)
+
+    def _logged(
+        self, call: Call, response: Response, *, at: float, used: int = 0, violation: bool = False
+    ) -> Response:
+        """The response, written down and with the headers that speak of the limits."""
+        now = time.monotonic()
+        self.log.add(
+            Line(
+                at=at,
+                took_s=now - at,
+                status=response.status_code,
+                violation=violation,
+                asked=call.prompt_tokens + call.max_tokens,
+                used=used,
+                question=call.id,
             )
+        )
+        response.headers.update(
+            quota_headers(self._behaviour.quota_headers, self._admission, now=now, random=self._random)
+        )
+        return response
+
+    async def _outcome(self, call: Call) -> Outcome:
         try:
             self._check(call)
             answer = self._replies.reply(call.question)
         except InputError as error:
-            return self._refuse(error)
+            return Outcome(self._refuse(error), call.prompt_tokens)
         if answer is None:
             self._ledger.not_recorded += 1
-            return _error(400, "no_recorded_reply", "no reply to this post was recorded")
-        return await self._serve(_completion(call.model, answer, prompt_tokens=prompt_tokens))
+            refusal = bodies.error(400, "no_recorded_reply", "no reply to this post was recorded")
+            return Outcome(refusal, call.prompt_tokens)
+        whole = bodies.completion(
+            call.model,
+            answer,
+            prompt_tokens=call.prompt_tokens,
+            cached_tokens=self._prompts.tokens(call.model, call.prompt),
+        )
+        return await self._serve(whole)
 
-    async def _serve(self, completion: dict[str, Any]) -> Response:
+    async def _serve(self, whole: dict[str, Any]) -> Outcome:
         """The completion after its latency, or a fault in its stead."""
         fault = self._behaviour.fault(self._random)
         latency = self._behaviour.latency_s(self._random)
-        malformed = _malformed(completion, self._random) if fault == "malformed" else b""
+        spoilt = bodies.malformed(whole, self._random) if fault == "malformed" else b""
         if latency:
             await asyncio.sleep(latency)
+        usage = whole["usage"]
         if fault == "error":
             self._ledger.errors += 1
-            return _error(500, "server_error", "a fault that the simulation was told to make")
+            message = "a fault that the simulation was told to make"
+            return Outcome(bodies.error(500, "server_error", message), usage["prompt_tokens"])
         if fault == "malformed":
             self._ledger.malformed += 1
-            return Response(malformed, media_type="application/json", headers=MARK)
+            response = Response(spoilt, media_type="application/json", headers=bodies.MARK)
+            return Outcome(response, usage["total_tokens"])
         if fault == "drip":
             self._ledger.drips += 1
-            return _dripping(completion, over_s=self._behaviour.drip_s)
+            return Outcome(bodies.dripping(whole, over_s=self._behaviour.drip_s), usage["total_tokens"])
         self._ledger.answered += 1
-        self._ledger.prompt_tokens += completion["usage"]["prompt_tokens"]
-        self._ledger.completion_tokens += completion["usage"]["completion_tokens"]
-        return _json(completion)
+        self._ledger.prompt_tokens += usage["prompt_tokens"]
+        self._ledger.cached_prompt_tokens += usage["prompt_tokens_details"]["cached_tokens"]
+        self._ledger.completion_tokens += usage["completion_tokens"]
+        return Outcome(bodies.as_json(whole), usage["total_tokens"])
 
     def _answered(self, body: bytes) -> Answered:
         """The recorded answer to a request of a batch, which knows no limits and no faults of calls."""
@@ -153,12 +227,12 @@ class ReplayServer:
             self._check(call)
             answer = self._replies.reply(call.question)
         except InputError as error:
-            return 400, _error_json("invalid_request_error", str(error))
+            return 400, bodies.error_json("invalid_request_error", str(error))
         if answer is None:
             self._ledger.not_recorded += 1
-            return 400, _error_json("no_recorded_reply", "no reply to this post was recorded")
+            return 400, bodies.error_json("no_recorded_reply", "no reply to this post was recorded")
         self._ledger.batched += 1
-        return 200, _completion(call.model, answer, prompt_tokens=tokens_of(call.prompt_chars))
+        return 200, bodies.completion(call.model, answer, prompt_tokens=call.prompt_tokens)
 
     def _check(self, call: Call) -> None:
         if call.has_schema and self._behaviour.refuse_schemas:
@@ -166,7 +240,7 @@ class ReplayServer:
 
     def _refuse(self, error: InputError) -> Response:
         self._ledger.refused += 1
-        return _error(400, "invalid_request_error", str(error))
+        return bodies.error(400, "invalid_request_error", str(error))
 
 
 def run(app: Starlette, *, host: str, port: int, ready: Callable[[str], None]) -> None:
@@ -198,57 +272,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY_BYTES:
             raise InputError("the request is too large", expected=f"at most {MAX_BODY_BYTES} bytes")
     return bytes(body)
-
-
-def _completion(model: str, answer: str, *, prompt_tokens: int) -> dict[str, Any]:
-    completion_tokens = tokens_of(len(answer))
-    message = {"role": "assistant", "content": answer}
-    return {
-        "id": f"chatcmpl-{FINGERPRINT}",
-        "object": "chat.completion",
-        "created": int(time.time()),
-        "model": model,
-        "system_fingerprint": FINGERPRINT,
-        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-        "usage": {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        },
-    }
-
-
-def _malformed(completion: dict[str, Any], random: Random) -> bytes:
-    """The completion spoilt in one of the ways seen of real endpoints."""
-    kind = random.choice(("off the list", "cut off", "no choices", "no content"))
-    if kind == "no choices":
-        return json.dumps(completion | {"choices": []}).encode()
-    content = None if kind == "no content" else random.choice(_ANSWERS_OFF_THE_LIST)
-    message = {"role": "assistant", "content": content}
-    choices = [{"index": 0, "message": message, "finish_reason": "stop"}]
-    body = json.dumps(completion | {"choices": choices}).encode()
-    return body[: len(body) // 2] if kind == "cut off" else body
-
-
-def _dripping(completion: dict[str, Any], *, over_s: float) -> Response:
-    body = json.dumps(completion).encode()
-
-    async def drops() -> AsyncIterator[bytes]:
-        for byte in body:
-            yield bytes([byte])
-            await asyncio.sleep(over_s / len(body))
-
-    headers = MARK | {"content-length": str(len(body))}
-    return StreamingResponse(drops(), media_type="application/json", headers=headers)
-
-
-def _json(value: dict[str, Any]) -> Response:
-    return JSONResponse(value, headers=MARK)
-
-
-def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    return JSONResponse(_error_json(code, message), status_code=status, headers=MARK | dict(headers or {}))
-
-
-def _error_json(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"message": message, "type": code, "param": None, "code": code}}
