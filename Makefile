@@ -2,12 +2,12 @@
 # PYTHON=… chooses the interpreter that a new .venv is made with.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo chaos test lint lock clean
+.PHONY: help setup demo chaos bench-llm test lint lock clean
 
 CHECKS = ruff format mypy imports
 
 help: ## Show these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile
 
 setup: ## Make .venv ready
 	@PYTHON='$(PYTHON)' bin/setup
@@ -17,6 +17,9 @@ demo: setup ## Carry about 100 posts through a whole stack on this machine
 
 chaos: setup ## Kill and cut off the parts of a stack for two minutes, and say whether a post was lost
 	@.venv/bin/linkner chaos
+
+bench-llm: setup ## Measure the LLM callers at a simulated provider's limits: some twenty minutes
+	@.venv/bin/python -m tests.benchmarks.llm
 
 test: setup ## Run every check and every test
 	@bin/check $(CHECKS) pytest

@@ -59,6 +59,10 @@ if TYPE_CHECKING:
 
     from workers.store.only_one import OnlyOne
 
+MOST_CONNECTIONS = 8
+"""Connections to PostgreSQL of one worker: its slots wait for the LLM far longer than for the store, and a
+server has a few hundred for all processes together."""
+
 NO_LLM = "no-llm"
 """The reason on candidates that were not asked about because no LLM is configured."""
 
@@ -111,7 +115,7 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
             "unknown queue", expected=f"some of {', '.join(QUEUE_NAMES)}", got=", ".join(unknown)
         )
     app = celery_app(settings)
-    connections = engine(settings, connections=slots(settings, queues))
+    connections = engine(settings, connections=min(slots(settings, queues), MOST_CONNECTIONS))
     store, park = PostgresStore(connections), PostgresParking(connections).park
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     if INGEST in queues:
