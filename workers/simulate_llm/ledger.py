@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
-
-_FLUSHED_EVERY_S = 0.5
 
 
 @dataclass(slots=True)
@@ -53,24 +50,18 @@ class Line:
 
 
 class CallLog:
-    """Lines of JSON in a file, written through twice a second and when it is closed; without a path, none."""
+    """Lines of JSON in a file, each written through at once; without a path, none."""
 
     def __init__(self, path: Path | None) -> None:
-        self._file: TextIO | None = path.open("w", encoding="utf-8") if path is not None else None
-        self._flushed_at = 0.0
+        self._file: TextIO | None = path.open("w", buffering=1, encoding="utf-8") if path else None
 
     def add(self, line: Line) -> None:
         """Write down one call."""
-        if self._file is None:
-            return
-        self._file.write(json.dumps(asdict(line)) + "\n")
-        now = time.monotonic()
-        if now - self._flushed_at >= _FLUSHED_EVERY_S:
-            self._file.flush()
-            self._flushed_at = now
+        if self._file is not None:
+            self._file.write(json.dumps(asdict(line)) + "\n")
 
     def close(self) -> None:
-        """Write through what is left."""
+        """No call may be added after it."""
         if self._file is not None:
             self._file.close()
             self._file = None

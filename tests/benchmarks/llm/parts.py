@@ -122,10 +122,9 @@ def _used(plan: Plan, calls: Sequence[Called], *, began: float, seconds: float) 
         end=began + seconds,
     )
     return {
-        **{
-            name: round(value, 4) if isinstance(value, float) else value
-            for name, value in asdict(found).items()
-        },
+        **{name: round(getattr(found, name), 4) for name in ("least", "middle", "most")},
+        "windows": found.windows,
+        "binding": found.binding,
         "calls": len(calls),
         "violations": sum(call.violation for call in calls),
     }
