@@ -33,7 +33,7 @@ from linkner.classification.form_files import read_form
 from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
-from workers.bootstrap_llm import batch_llm, budget, llm_gate, llm_pool, tariffs
+from workers.bootstrap_llm import batch_gate, batch_llm, budget, llm_gate, llm_pool, tariffs
 from workers.clock import SystemClock
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
@@ -209,6 +209,7 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
         at_most=settings.batch_at_most,
         after_s=settings.batch_after_s,
         revise_late=settings.late_answers == "revise",
+        llm_is_down=batch_gate(settings).is_shut,
     )
     return batching, OnlyOne(connections, key=BATCHER_LOCK)
 

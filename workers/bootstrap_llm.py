@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
@@ -93,11 +94,19 @@ def llm_pool(settings: Settings) -> LlmPool:
 
 
 def llm_gate(settings: Settings) -> LlmGate:
-    """What tells the relay whether any endpoint takes questions; without an LLM or Redis, nothing does."""
+    """What tells whether any endpoint takes questions; without an LLM or Redis it always lets them pass."""
+    return _gate(list(limiters(settings).values()) if settings.has_llm and settings.redis_url else [])
+
+
+def batch_gate(settings: Settings) -> LlmGate:
+    """The same for the first endpoint, whose batch API is used."""
+    return _gate(list(limiters(settings).values())[:1] if settings.redis_url else [])
+
+
+def _gate(found: Sequence[RedisLimiter]) -> LlmGate:
     from workers.llm_gate import LlmGate
 
-    found = limiters(settings) if settings.has_llm and settings.redis_url else {}
-    return LlmGate([limiter.state for limiter in found.values()], clock=SystemClock())
+    return LlmGate([limiter.state for limiter in found], clock=SystemClock())
 
 
 def batch_llm(settings: Settings) -> OpenAiBatches:

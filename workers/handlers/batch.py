@@ -34,9 +34,9 @@ class BatchQuestions:
     """Sends batches off and settles what comes back; for one process at a time.
 
     A batch is made of `at_least` waiting questions, or fewer once one has waited `after_s`, and at most
-    `at_most`. With `revise_late` an answer that comes after its question's deadline opens the document once
-    more, for another revision; else it is dropped. `go_on` is asked before each question: once it says no,
-    the step ends soon, and leaves the rest to the next one.
+    `at_most`. While `llm_is_down` none is sent off. With `revise_late` an answer that comes after its
+    question's deadline opens the document once more, for another revision; else it is dropped. `go_on` is
+    asked before each question: once it says no, the step ends soon, and leaves the rest to the next one.
     """
 
     answering: Answering
@@ -48,6 +48,7 @@ class BatchQuestions:
     at_most: int
     after_s: float
     revise_late: bool
+    llm_is_down: Callable[[], bool] = lambda: False
     go_on: Callable[[], bool] = lambda: True
     lease_s: float = 60.0
 
@@ -94,6 +95,8 @@ class BatchQuestions:
             log.warning("action=not-discarded batch=%s error=%s", batch.name, error)
 
     def _send_off(self) -> Mapping[str, int]:
+        if self.llm_is_down():
+            return {}
         batch = self.batches.gather(at_least=self.at_least, at_most=self.at_most, after_s=self.after_s)
         if batch is None:
             return {}

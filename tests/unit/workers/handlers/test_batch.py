@@ -44,6 +44,7 @@ class Scene:
         self.batches = FakeBatches(self.store)
         self.llm = FakeBatchLlm(FakeLlm(answer=lambda prompt: reply))
         self.deadline_s = deadline_s
+        self.llm_is_down = False
         self.documents = [self.ask(text) for text in texts]
         self.batching = BatchQuestions(
             answering=Answering(
@@ -62,6 +63,7 @@ class Scene:
             at_most=100,
             after_s=0.0,
             revise_late=revise_late,
+            llm_is_down=lambda: self.llm_is_down,
         )
 
     def ask(self, text: str, *, lane: Lane = "batch") -> int:
@@ -314,3 +316,17 @@ class TestLateAnswers:
     def test_costs_in_any_case(self, revise_late: bool) -> None:
         (row,) = self.late(revise_late=revise_late).store.costs("source", within_s=1e6)
         assert row.calls == 2
+
+
+def test_while_the_endpoint_is_down_no_batch_is_sent_and_those_under_way_are_looked_after() -> None:
+    scene = Scene("Anna sings")
+    scene.step()
+    scene.ask("Umit plays")
+    scene.llm_is_down = True
+    scene.clock.sleep(60.0)
+    scene.step()
+    assert scene.sent == [1]
+    assert scene.open_questions == 1, "the first was settled"
+    scene.llm_is_down = False
+    scene.step_until_done()
+    assert scene.sent == [1, 1]

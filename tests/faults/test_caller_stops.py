@@ -1,0 +1,34 @@
+"""An LLM caller that is told to stop finishes its calls, records their answers, and holds nothing more."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from tests.benchmarks.llm.bench_stack import bench_stack
+from tests.support.waiting import wait_until
+
+CLAIMED = "SELECT count(*) FROM questions WHERE state = 'claimed'"
+ANSWERED = "SELECT count(*) FROM questions WHERE state = 'answered'"
+PROMISED = "SELECT count(*) FROM cached_answers WHERE answered_at IS NULL"
+
+
+@pytest.mark.timeout(200)
+def test_calls_in_flight_are_finished_and_recorded_and_no_lease_is_left() -> None:
+    slots, latency_s = 8, 3.0
+    posts = [f"Anna sings song number {number}" for number in range(40)]
+    unlimited = {"LINKNER_LLM_REQUESTS_PER_MINUTE": "1000000"}
+    with bench_stack(
+        posts, f"--latency-median-s={latency_s}", callers=1, slots=slots, environment=unlimited
+    ) as stack:
+        stack.fill(posts)
+        assert wait_until(lambda: stack.number(CLAIMED) == slots, within_s=90, every_s=0.05)
+        answered = stack.number(ANSWERED)
+        began = time.monotonic()
+        stack.roles.stop()
+        took_s = time.monotonic() - began
+        assert (stack.number(CLAIMED), stack.number(PROMISED)) == (0, 0)
+        assert stack.number(ANSWERED) == len(stack.calls()) >= answered + slots, "each call was recorded"
+        assert stack.number(ANSWERED) < len(posts), "and no new one was begun for what still waited"
+        assert took_s < 40
