@@ -36,7 +36,8 @@ class Plan:
     p99_s: float = 6.0
     warm_up_s: float = 60.0
     ours_s: float = 200.0
-    baseline_s: float = 140.0
+    baseline_s: float = 130.0
+    baseline_warm_up_s: float = 30.0
     repeated: int = 10_000
     outage_s: float = 60.0
     callers: int = 4
@@ -80,7 +81,8 @@ def pace(plan: Plan, say: Say) -> dict[str, Any]:
         stack.fill(posts)
         began = _first_call(stack)
         time.sleep(plan.ours_s)
-        ours = _used(plan, stack.calls(), began=began, seconds=plan.ours_s)
+        ours = _used(plan, stack.calls(), begin=began + plan.warm_up_s, end=began + plan.ours_s)
+    say(f"pace: ours {ours}")
     others = {
         "backing off": _backing_off(plan, say),
         "celery rate_limit": _celery(plan, say),
@@ -113,13 +115,13 @@ def _first_call(stack: BenchStack, *, within_s: float = 60.0) -> float:
     raise TimeoutError(f"no call came: {stack.roles.log_tail('llm-caller-1')}")
 
 
-def _used(plan: Plan, calls: Sequence[Called], *, began: float, seconds: float) -> dict[str, Any]:
+def _used(plan: Plan, calls: Sequence[Called], *, begin: float, end: float) -> dict[str, Any]:
     found = use(
         calls,
         requests=plan.requests,
         tokens=plan.tokens,
-        begin=began + plan.warm_up_s,
-        end=began + seconds,
+        begin=begin,
+        end=end,
     )
     return {
         **{name: round(getattr(found, name), 4) for name in ("least", "middle", "most")},
@@ -153,8 +155,7 @@ def _celery(plan: Plan, say: Say) -> dict[str, Any]:
 def _baseline(plan: Plan, ledger: Path) -> dict[str, Any]:
     with ledger.open() as lines:
         calls = read(lines)
-    seconds = calls[-1].at - calls[0].at
-    return _used(plan, calls, began=calls[0].at, seconds=seconds)
+    return _used(plan, calls, begin=calls[0].at + plan.baseline_warm_up_s, end=calls[-1].at)
 
 
 def scaling(plan: Plan, say: Say) -> dict[str, Any]:
