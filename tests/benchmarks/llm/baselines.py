@@ -93,12 +93,19 @@ def celery_rate_limit(url: str, posts: Sequence[str], *, redis: str, seconds: fl
         for _ in range(PROCESSES)
     ]
     try:
+        _wait_for_a_call(folder / "ledger.jsonl", within_s=120.0)
         time.sleep(seconds)
     finally:
         for worker in workers:
             worker.kill()
         for worker in workers:
             worker.wait()
+
+
+def _wait_for_a_call(ledger: Path, *, within_s: float) -> None:
+    give_up = time.monotonic() + within_s
+    while not ledger.stat().st_size and time.monotonic() < give_up:
+        time.sleep(0.2)
 
 
 def ask_quietly(client: OpenAiLlm, prompt: Prompt) -> bool:
