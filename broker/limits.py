@@ -141,12 +141,13 @@ def _least(limit: int, said: int | None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """How a call ended: `answered` (a refusal for good is an answer too), `failed`, or told to come `later`.
+    """How a call ended: `answered` (a refusal for good is an answer too), `failed`, told to come `later`, or
+    `unused`, where none was made: the breaker learns nothing of it, and another may be the probe.
 
     `tokens` and `money` are what it took in the end; None is what was reserved.
     """
 
-    outcome: Literal["answered", "failed", "later"]
+    outcome: Literal["answered", "failed", "later", "unused"]
     tokens: int | None = None
     money: Decimal | None = None
     said: Said = NOTHING_SAID

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
-from broker.limits import Demand, Permit, Refusal, Result, Said
+from broker.limits import LATENESS_S, Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
 from linkner.errors import BudgetSpentError, RejectedError, ServiceError, UnavailableError
 from linkner.pricing import Usage
@@ -21,6 +21,9 @@ log = logging.getLogger("linkner.llm")
 _MONEY = ("money_per_hour", "money_per_day")
 _SOONEST_BACK_S = 0.5
 _ELSEWHERE_S = 1.0
+_TRIES = 3
+TOO_LATE_S = LATENESS_S / 2
+"""How late a call may be sent off: the limiter reckons with LATENESS_S until it reaches the endpoint."""
 
 
 @dataclass(slots=True)
@@ -79,6 +82,10 @@ class LimitedLlm:
         self._settle(permit, Result(outcome="answered", tokens=used or None, money=money, said=reply.said))
         return reply
 
+    def give_back(self, permit: Permit) -> None:
+        """A permit whose call is not made."""
+        self._settle(permit, Result(outcome="unused", tokens=0, money=Decimal(0)))
+
     def _result(self, error: UnavailableError) -> Result:
         if error.retry_after_s is None:
             return Result(outcome="failed")
@@ -129,12 +136,11 @@ class LlmPool:
 
         Raises:
             BudgetSpentError: every endpoint's money is spent.
-            UnavailableError: none may be asked soon, or the one that was asked did not answer.
+            UnavailableError: none may be asked soon, the one that was asked did not answer, or this process
+                came too late for its permit.
             RejectedError: the endpoint refused this request for good.
         """
-        endpoint, permit = self._permit(prompt)
-        if permit.wait_s > 0:
-            self._clock.sleep(permit.wait_s)
+        endpoint, permit = self._permit_in_time(prompt)
         try:
             reply = endpoint.ask(prompt, permit)
         except UnavailableError as error:
@@ -143,8 +149,24 @@ class LlmPool:
             raise
         return Asked(reply, endpoint.tariff.call(reply))
 
-    def _permit(self, prompt: Prompt) -> tuple[LimitedLlm, Permit]:
-        """The endpoint to ask and the permit for it; short waits for one pass here."""
+    def _permit_in_time(self, prompt: Prompt) -> tuple[LimitedLlm, Permit]:
+        """A permit whose time has just come. One that this process woke up too late for is given back."""
+        for _ in range(_TRIES):
+            endpoint, permit, asked_at = self._permit(prompt)
+            if permit.wait_s > 0:
+                self._clock.sleep(permit.wait_s)
+            if self._clock.monotonic() - asked_at - permit.wait_s <= TOO_LATE_S:
+                return endpoint, permit
+            endpoint.give_back(permit)
+        raise UnavailableError(
+            "this process comes too late for its permits",
+            expected=f"to be within {TOO_LATE_S:g} s of them",
+            hint="it has too little CPU: give it fewer slots, or another machine",
+            retry_after_s=_SOONEST_BACK_S,
+        )
+
+    def _permit(self, prompt: Prompt) -> tuple[LimitedLlm, Permit, float]:
+        """The endpoint to ask, the permit for it, and when that was asked for; short waits pass here."""
         give_up = self._clock.monotonic() + self._max_wait_s
         order = self._order()
         while True:
@@ -154,9 +176,10 @@ class LlmPool:
             for wait_s in (0.0, left_s) if len(order) > 1 and left_s else (left_s,):
                 refusals = []
                 for endpoint in order:
+                    asked_at = self._clock.monotonic()
                     found = endpoint.limiter.reserve(endpoint.demand(prompt), max_wait_s=wait_s)
                     if isinstance(found, Permit):
-                        return endpoint, found
+                        return endpoint, found, asked_at
                     refusals.append(found)
             soonest = min(refusal.wait_s for refusal in refusals)
             if soonest > left_s or not left_s:

@@ -45,7 +45,9 @@ local function open()
     put({ probe_until = 0, calls = 0, failures = 0 })
 end
 
-if trips > 0 and not is_probe then
+if asked.outcome == 'unused' then
+    if is_probe then put({ probe_until = 0 }) end
+elseif trips > 0 and not is_probe then
     -- A call from before the breaker opened says nothing new, but for a later time to come back at.
     if asked.outcome == 'later' then put({ open_until = math.max(state.open_until, now + pause) }) end
 elseif asked.outcome == 'later' or (is_probe and asked.outcome == 'failed') then

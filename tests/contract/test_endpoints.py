@@ -160,7 +160,8 @@ def test_limits_are_shown_and_set_while_callers_run(made: Make) -> None:
     assert first["set"] == {"in_flight": 3, "requests_per_minute": 1}
     assert (first["limits"]["requests_per_minute"], first["breaker"]) == (1, "closed")
     assert second["set"] == {}
-    assert models(pool, 3) == ["model-1"] * 3, "the running pool goes by it at once"
+    # The one that is allowed a minute may be free yet.
+    assert models(pool, 4)[1:] == ["model-1"] * 3, "the running pool goes by it at once"
     table = run("show")
     assert "model-0 at http://" in table
     assert "requests_per_minute" in table

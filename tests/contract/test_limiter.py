@@ -132,7 +132,7 @@ demands = st.builds(
 )
 results = st.builds(
     Result,
-    outcome=st.sampled_from(["answered", "answered", "failed", "later"]),
+    outcome=st.sampled_from(["answered", "answered", "failed", "later", "unused"]),
     tokens=st.none() | st.integers(0, 700),
     money=st.none() | st.integers(0, 30).map(lambda thousandths: Decimal(thousandths) / 1000),
     said=st.builds(

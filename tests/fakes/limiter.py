@@ -94,7 +94,9 @@ class Breaker:
     def report(self, outcome: str, *, reserved: int, now: int, pause: int) -> None:
         """What the outcome of a call does."""
         is_probe = self.trips > 0 and reserved >= self.open_until
-        if self.trips and not is_probe:
+        if outcome == "unused":
+            self.probe_until = 0 if is_probe else self.probe_until
+        elif self.trips and not is_probe:
             if outcome == "later":
                 self.open_until = max(self.open_until, now + pause)
         elif outcome == "later" or (is_probe and outcome == "failed"):

@@ -134,3 +134,15 @@ def test_of_a_thousand_callers_of_a_dead_endpoint_few_ask_it_and_without_the_bre
             found.settle(answer, Result(outcome="failed" if reported else "answered"))
         found.clock.advance(0.01)
     assert calls == asked
+
+
+def test_a_probe_that_was_not_made_leaves_its_place_to_another() -> None:
+    found = opened()
+    found.clock.advance(1.5)
+    first = permit(found)
+    refusal(found)
+    found.settle(first, Result(outcome="unused"))
+    second = permit(found)
+    refusal(found)
+    found.settle(second, Result(outcome="answered"))
+    permit(found)

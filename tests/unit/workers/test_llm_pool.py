@@ -15,7 +15,7 @@ from linkner.pricing import Price
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from workers.handlers.budget import Tariff
-from workers.llm_pool import LimitedLlm, LlmPool, PromptTokens
+from workers.llm_pool import TOO_LATE_S, LimitedLlm, LlmPool, PromptTokens
 
 PROMPT = Prompt(system="s" * 280, user="u" * 120, max_tokens=10, version="v")
 PRICE = Price(prompt=Decimal(1), completion=Decimal(4), cached_prompt=Decimal(0))
@@ -97,6 +97,34 @@ def test_what_is_reserved_is_the_estimate_and_what_is_settled_the_use() -> None:
     assert demand.money == (134 + 4 * 10) / Decimal(1_000_000)
     assert (result.outcome, result.tokens) == ("answered", 100 + 2)
     assert result.money == (100 + 4 * 2) / Decimal(1_000_000)
+
+
+class Sluggish(FakeClock):
+    """A process that wakes up late, by so much each time."""
+
+    def __init__(self, *late_s: float) -> None:
+        super().__init__()
+        self.late_s = deque(late_s)
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds + (self.late_s.popleft() if self.late_s else 0.0))
+
+
+def test_a_permit_that_comes_too_late_is_given_back_and_another_taken() -> None:
+    scene = Scene(ScriptedLimiter(1.0, 1.0))
+    scene.pool._clock = Sluggish(TOO_LATE_S + 0.1, TOO_LATE_S - 0.1)
+    assert scene.ask() == "a"
+    unused, used = scene.limiters[0].results
+    assert (unused.outcome, unused.tokens, unused.money) == ("unused", 0, 0)
+    assert used.outcome == "answered"
+
+
+def test_who_is_always_late_makes_no_call_and_says_so() -> None:
+    scene = Scene(ScriptedLimiter(1.0, 1.0, 1.0))
+    scene.pool._clock = Sluggish(*[TOO_LATE_S + 0.1] * 3)
+    assert "too little CPU" in str(scene.fails_with(UnavailableError))
+    assert scene.asked == 0
+    assert {result.outcome for result in scene.limiters[0].results} == {"unused"}
 
 
 def test_short_waits_pass_in_the_slot_and_long_ones_outside_it() -> None:
