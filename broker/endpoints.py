@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from broker.limits import Limits
+from broker.limits import MAX_LIMIT, Limits
 from broker.settings import Settings
 from linkner.errors import ConfigurationError
 
@@ -30,7 +30,7 @@ class Endpoint:
     `structured_outputs` is False where it is known to refuse them; else that is found out by asking.
     """
 
-    base_url: str
+    base_url: str = field(repr=False)
     model: str
     deadline_s: float
     limits: Limits
@@ -41,8 +41,13 @@ class Endpoint:
     @property
     def name(self) -> str:
         """What its limits are kept under: model and URL, without what may be a password in it."""
-        host = urlsplit(self.base_url)
-        return f"{self.model}@{host.netloc.rpartition('@')[2]}{host.path.rstrip('/')}"
+        return f"{self.model}@{self.url.partition('://')[2].rstrip('/')}"
+
+    @property
+    def url(self) -> str:
+        """The base URL as it may be shown: without what may be a password in it."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +68,13 @@ class Endpoints:
         Raises:
             ConfigurationError: none is, or several are.
         """
-        found = [one for one in self.all if base_url in ("", one.base_url) and model in ("", one.model)]
+        found = [
+            one for one in self.all if base_url in ("", one.base_url, one.url) and model in ("", one.model)
+        ]
         if len(found) != 1:
             raise ConfigurationError(
                 "no LLM endpoint is named" if not found else "more than one LLM endpoint is named",
-                expected="one of " + ", ".join(f"{one.model} at {one.base_url}" for one in self.all),
+                expected="one of " + ", ".join(f"{one.model} at {one.url}" for one in self.all),
                 got=f"{model or 'any model'} at {base_url or 'any URL'}",
             )
         return found[0]
@@ -84,11 +91,11 @@ class _Line(BaseModel):
     weight: float = Field(1.0, gt=0, allow_inf_nan=False)
     deadline_s: float = Field(30.0, gt=0, allow_inf_nan=False)
     structured_outputs: Literal["auto", "never"] = "auto"
-    requests_per_minute: int = Field(0, ge=0)
-    tokens_per_minute: int = Field(0, ge=0)
-    in_flight: int = Field(0, ge=0)
-    money_per_hour: Decimal = Field(Decimal(0), ge=0)
-    money_per_day: Decimal = Field(Decimal(0), ge=0)
+    requests_per_minute: int = Field(0, ge=0, le=MAX_LIMIT)
+    tokens_per_minute: int = Field(0, ge=0, le=MAX_LIMIT)
+    in_flight: int = Field(0, ge=0, le=MAX_LIMIT)
+    money_per_hour: Decimal = Field(Decimal(0), ge=0, le=MAX_LIMIT)
+    money_per_day: Decimal = Field(Decimal(0), ge=0, le=MAX_LIMIT)
 
 
 class _File(BaseModel):
@@ -155,7 +162,7 @@ def api_key(endpoint: Endpoint, settings: Settings, *, environ: Mapping[str, str
     if endpoint.api_key_env and not environ.get(endpoint.api_key_env):
         raise ConfigurationError(
             f"the environment variable {endpoint.api_key_env} is not set",
-            expected=f"the key of {endpoint.model} at {endpoint.base_url}, as {settings.llm_endpoints} says",
+            expected=f"the key of {endpoint.model} at {endpoint.url}, as {settings.llm_endpoints} says",
         )
     return environ.get(endpoint.api_key_env, "")
 

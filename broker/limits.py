@@ -15,6 +15,8 @@ from typing import Literal
 from linkner.errors import ConfigurationError
 
 MICROS = 1_000_000
+MAX_LIMIT = 1_000_000_000
+"""No limit is larger: more than that is a mistake."""
 WINDOW_S = 60.0
 LATENESS_S = 0.6
 """How much later than their permits calls may reach the endpoint, each by a different time."""
@@ -32,7 +34,7 @@ class Limits:
     Hours and days are those of UTC: a budget can be spent at any pace, and is whole again with the next one.
 
     Raises:
-        ConfigurationError: a limit is negative.
+        ConfigurationError: a limit is negative or above MAX_LIMIT.
     """
 
     requests_per_minute: int = 0
@@ -43,10 +45,10 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if not math.isfinite(value) or value < 0:
+            if not math.isfinite(value) or not 0 <= value <= MAX_LIMIT:
                 raise ConfigurationError(
                     f"the limit {name} of LLM calls cannot be used",
-                    expected="a positive number, or 0 for no limit",
+                    expected=f"a number up to {MAX_LIMIT:,}, or 0 for no limit",
                     got=str(value),
                 )
 

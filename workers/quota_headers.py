@@ -7,12 +7,9 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
-from broker.limits import Said
+from broker.limits import MAX_LIMIT, Said
 
 MAX_RETRY_AFTER_S = 3600.0
-MAX_LIMIT = 1_000_000_000
-"""Stated limits above it are none."""
-
 _MINUTE_S = (20.0, 120.0)
 """What counts as a minute: resets are rounded, and tell little where little was used."""
 

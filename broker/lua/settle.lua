@@ -61,4 +61,6 @@ else
     put({ calls = calls, failures = failures, counted_at = now })
     if failures >= FEWEST_FAILURES and failures >= FAILING_SHARE * calls then open() end
 end
-if asked.outcome == 'answered' and pause > 0 then put({ hold_until = now + pause }) end
+if asked.outcome == 'answered' and pause > 0 then
+    put({ hold_until = math.max(state.hold_until or 0, now + pause) }) -- a reply never ends another's pause
+end

@@ -175,6 +175,7 @@ def test_limits_are_shown_and_set_while_callers_run(made: Make) -> None:
         (("requests_per_minute=many", "--model", "model-0"), "cannot be read"),
         (("requests_per_minute", "--model", "model-0"), "cannot be read"),
         (("in_flight=0.5", "--model", "model-0"), "cannot be read"),
+        (("in_flight=1e400", "--model", "model-0"), "cannot be read"),
         (("in_flight=-1", "--model", "model-0"), "in_flight"),
         (("speed=9", "--model", "model-0"), "unknown limit"),
         (("in_flight=9",), "more than one LLM endpoint"),

@@ -213,6 +213,16 @@ def test_a_look_shows_everything(client: redis.Redis, redis_prefix: str) -> None
     assert limiter.state().limits == replace(limits, tokens_per_minute=90), "what was said still holds"
 
 
+def test_a_reply_never_ends_the_pause_that_another_one_asked_for(world: World) -> None:
+    limiter = world.limiter()
+    first, second = limiter.reserve(ONE, max_wait_s=0.0), limiter.reserve(ONE, max_wait_s=0.0)
+    limiter.settle(first, Result(outcome="answered", said=Said(pause_s=30.0)))
+    limiter.settle(second, Result(outcome="answered", said=Said(pause_s=0.02)))
+    refusal = limiter.reserve(ONE, max_wait_s=0.0)
+    assert isinstance(refusal, Refusal)
+    assert (refusal.reason, refusal.wait_s > 20) == ("hold", True)
+
+
 @pytest.mark.parametrize("changes", [{"requests": 5}, {"in_flight": -1}])
 def test_limits_that_are_none_are_not_set(client: redis.Redis, redis_prefix: str, changes: dict) -> None:
     limiter = RedisLimiter(client, prefix=redis_prefix, limits=Limits(), lease_s=40.0)

@@ -179,7 +179,7 @@ class FakeLimiter:
         reserved = int(permit.id.split(":")[0])
         shared.breaker.report(result.outcome, reserved=reserved, now=now, pause=pause)
         if result.outcome == "answered" and pause:
-            shared.hold_until = now + pause
+            shared.hold_until = max(shared.hold_until, now + pause)
 
     def _closed(self, demand: Demand) -> list[tuple[Reason, int]]:
         """How long each thing but the paces keeps a call from going, in the order in which they are asked."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from broker.limits import MAX_LIMIT
 from linkner.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -98,9 +99,10 @@ def _change(text: str) -> tuple[str, int | Decimal | None]:
     try:
         number = Decimal(value)
         is_whole = number == number.to_integral_value()
-    except InvalidOperation:
+    except (InvalidOperation, OverflowError):
         number, is_whole = Decimal("nan"), False
-    if not equals or not number.is_finite() or not (is_whole or name.startswith("money")):
+    usable = number.is_finite() and abs(number) <= MAX_LIMIT and (is_whole or name.startswith("money"))
+    if not equals or not usable:
         raise ConfigurationError(
             "a limit cannot be read",
             expected=f"NAME=NUMBER or NAME={_DEFAULT}, whole but for money",
@@ -115,7 +117,7 @@ def _to_json(endpoint: Endpoint, state: LimiterState) -> dict[str, Any]:
     said = {name: value for name, value in asdict(state.said).items() if value is not None}
     rest = asdict(state)
     return {
-        "endpoint": endpoint.base_url,
+        "endpoint": endpoint.url,
         "model": endpoint.model,
         "configured": asdict(endpoint.limits),
         "set": dict(state.overrides),
@@ -140,7 +142,7 @@ def _table(endpoint: Endpoint, state: LimiterState) -> Table:
     until = f", for {state.open_s:.1f} s" if state.open_s else ""
     held = f"; held for {state.hold_s:.1f} s" if state.hold_s else ""
     table = Table(
-        title=f"{endpoint.model} at {endpoint.base_url}", caption=f"breaker {state.breaker}{until}{held}"
+        title=f"{endpoint.model} at {endpoint.url}", caption=f"breaker {state.breaker}{until}{held}"
     )
     for column in ("limit", "configured", "set", "said", "holds", "used"):
         table.add_column(column, justify="left" if column == "limit" else "right")

@@ -90,6 +90,8 @@ def test_keys_come_from_the_environment_of_who_calls(tmp_path: Path) -> None:
 def test_a_password_in_a_url_is_no_part_of_the_name() -> None:
     endpoint = Endpoint(base_url="http://u:secret@a:1/v1/", model="m", deadline_s=1.0, limits=Limits())
     assert endpoint.name == "m@a:1/v1"
+    assert endpoint.url == "http://a:1/v1/"
+    assert "secret" not in repr(endpoint)
 
 
 def test_one_of_several_is_found_by_url_and_model(tmp_path: Path) -> None:

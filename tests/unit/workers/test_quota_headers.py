@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broker.limits import NOTHING_SAID, Limits, Said
-from workers.quota_headers import MAX_LIMIT, MAX_RETRY_AFTER_S, retry_after_s, said
+from broker.limits import MAX_LIMIT, NOTHING_SAID, Limits, Said
+from workers.quota_headers import MAX_RETRY_AFTER_S, retry_after_s, said
 
 
 @pytest.mark.parametrize(
