@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         86_400.0, gt=0, description="Age at which a document that waits for recognition ends without entities"
     )
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
+    relay_step_s: float = Field(
+        0.05, ge=0, le=1, description="Shortest time between two looks: what comes due meanwhile goes together"
+    )
 
     # Retention
     retention_days: float = Field(

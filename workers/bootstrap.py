@@ -235,6 +235,7 @@ def relay(settings: Settings) -> Relay:
         deadline_s=settings.deadline_s,
         document_deadline_s=settings.document_deadline_s,
         poll_s=settings.relay_poll_s,
+        step_s=settings.relay_step_s,
         erasure=PostgresErasure(connections),
         retention_s=settings.retention_s,
         llm_is_down=llm_gate(settings).is_shut,

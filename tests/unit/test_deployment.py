@@ -46,8 +46,10 @@ def environment(service: dict[str, Any]) -> dict[str, str]:
 def parsed(command: list[str]) -> dict[str, Any]:
     """The parameters of a `linkner` command line; fails where the command would not take it."""
     name, *arguments = command
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return dict(commands[name].make_context(name, list(arguments)).params)
+    command_line = typer.main.get_group(app)
+    found = command_line.get_command(typer.Context(command_line), name)
+    assert found is not None
+    return dict(found.make_context(name, list(arguments)).params)
 
 
 def test_the_compose_file_has_the_right_form() -> None:

@@ -1,54 +1,65 @@
-"""The `linkner` command. Each module here adds its commands to the one application."""
+"""The `linkner` command. Each module here adds its commands, and is imported when one of them is called."""
 
 from __future__ import annotations
 
 import sys
+from importlib import import_module
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
 from linkner.errors import LinknerError
-from workers.cli.batches import register as add_batches
-from workers.cli.cache import register as add_cache
-from workers.cli.chaos import register as add_chaos
-from workers.cli.cost import register as add_cost
-from workers.cli.dead import register as add_dead
-from workers.cli.demo import register as add_demo
-from workers.cli.documents import register as add_documents
-from workers.cli.erase import register as add_erase
-from workers.cli.keys import register as add_keys
-from workers.cli.limits import register as add_limits
-from workers.cli.model import register as add_model
-from workers.cli.roles import register as add_roles
-from workers.cli.simulate import register as add_simulate
-from workers.cli.typos import register as add_typos
-from workers.cli.up import register as add_up
+
+COMMANDS = {
+    "demo": ("demo",),
+    "up": ("up",),
+    "documents": ("submit", "results", "status"),
+    "model": ("train", "label", "evaluate", "ceiling", "calibrate", "extract", "serve", "experiments"),
+    "typos": ("typos",),
+    "chaos": ("chaos",),
+    "dead": ("dead",),
+    "erase": ("erase",),
+    "keys": ("keys",),
+    "cache": ("cache",),
+    "cost": ("cost",),
+    "batches": ("batches",),
+    "limits": ("limits",),
+    "simulate": ("simulate-llm",),
+    "roles": ("gateway", "relay", "batcher", "worker", "migrate"),
+}
+"""The names of the commands by the module that adds them."""
+
+_MODULES = {command: module for module, commands in COMMANDS.items() for command in commands}
+
+
+class _Lazy(TyperGroup):
+    """A worker that starts again in the middle of a stream waits for none of the other commands' imports."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
+        return [*_MODULES]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        if cmd_name not in _MODULES:
+            return None
+        own = typer.Typer()
+        import_module(f"{__name__}.{_MODULES[cmd_name]}").register(own)
+        return typer.main.get_group(own).commands[cmd_name]
+
 
 app = typer.Typer(
+    cls=_Lazy,
     name="linkner",
-    help="Named entities in social media streams: a local model for the easy spans, an LLM for the others.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     add_completion=False,
 )
-for add_commands in (
-    add_demo,
-    add_up,
-    add_documents,
-    add_model,
-    add_typos,
-    add_chaos,
-    add_dead,
-    add_erase,
-    add_keys,
-    add_cache,
-    add_cost,
-    add_batches,
-    add_limits,
-    add_simulate,
-    add_roles,
-):
-    add_commands(app)
+
+
+@app.callback()
+def _all() -> None:
+    """Named entities in social media streams: a local model for the easy spans, an LLM for the others."""
 
 
 def main() -> None:

@@ -130,7 +130,10 @@ class PostgresOutbox:
                 if self._listening is None:
                     self._listening = _listen(self._engine)
                     return True
-                return any(True for _ in self._listening.notifies(timeout=timeout_s, stop_after=1))
+                heard = any(True for _ in self._listening.notifies(timeout=timeout_s, stop_after=1))
+                for _ in self._listening.notifies(timeout=0):
+                    pass  # one look serves them all
+                return heard
         except UnavailableError:
             self.close()
             raise
