@@ -117,7 +117,7 @@ class Settings(BaseSettings):
     )
     relay_poll_s: float = Field(1.0, gt=0, description="Longest time between two looks for due work")
     relay_step_s: float = Field(
-        0.05, ge=0, le=1, description="Shortest time between two looks: what comes due meanwhile goes together"
+        0.05, ge=0, le=1, description="Shortest time between two looks: more goes together then"
     )
 
     # Retention
