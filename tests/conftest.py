@@ -23,7 +23,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import trainer  # noqa: F401 (sets Ray up, which must come before any test imports ray)
 from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_postgres, embedded_redis
-from workers.store.database import connect, migrate
+from workers.store.database import connect
+from workers.store.migrating import migrate
 from workers.store.tables import Table
 
 

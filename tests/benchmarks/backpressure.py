@@ -39,7 +39,7 @@ from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.memory import pss_mib
 from workers.stack.stack import free_port
 from workers.stack.supervisor import Role, Supervisor
-from workers.store.database import migrate
+from workers.store.migrating import migrate
 
 QUEUE_CAP = 8
 """LINKNER_RECOGNISE_DEPTH, its default."""

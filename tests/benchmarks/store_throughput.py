@@ -15,7 +15,8 @@ from functools import partial
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from workers.ports import Answer, NewDocument, Recognised, Stage
 from workers.stack.embedded import embedded_postgres
-from workers.store.database import connect, migrate
+from workers.store.database import connect
+from workers.store.migrating import migrate
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore

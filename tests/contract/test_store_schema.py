@@ -11,7 +11,8 @@ from sqlalchemy import Engine, inspect, text
 
 from linkner.errors import ConfigurationError, UnavailableError
 from workers.store import database
-from workers.store.database import MIGRATION_LOCK, connect, migrate
+from workers.store.database import MIGRATION_LOCK, connect
+from workers.store.migrating import migrate
 from workers.store.migrations import online
 from workers.store.reader import PostgresReader
 from workers.store.tables import Table

@@ -102,7 +102,7 @@ def worker(
 def migrate() -> None:
     """Bring the database schema up to date. Safe to run at any time and by several at once."""
     from broker.settings import load_settings
-    from workers.store.database import migrate as bring_up_to_date
+    from workers.store.migrating import migrate as bring_up_to_date
 
     settings = load_settings()
     settings.require("postgres_url")

@@ -13,7 +13,7 @@ import httpx
 from broker.settings import Settings
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.supervisor import Role, Supervisor
-from workers.store.database import migrate
+from workers.store.migrating import migrate
 
 Report = Callable[[str], None]
 

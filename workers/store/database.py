@@ -1,19 +1,13 @@
-"""The connection to PostgreSQL: engine, migrations, transactions, and its errors in the project's terms."""
+"""The connection to PostgreSQL: engine, transactions, and its errors in the project's terms."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from linkner.errors import ConfigurationError, UnavailableError
@@ -29,12 +23,6 @@ BATCHER_LOCK = 0x11A7_0003
 
 TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
 _ATTEMPTS = 4
-_IN_USE = frozenset({"55P03", "40P01"})  # a lock was not given in time, or a deadlock was broken
-_MIGRATION_ATTEMPTS = 40
-_MIGRATION_PAUSE_S = 0.25
-
-_TRY_LOCK = text("SELECT pg_try_advisory_lock(:key)")
-_UNLOCK = text("SELECT pg_advisory_unlock(:key)")
 
 
 def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEMENT_TIMEOUT_MS) -> Engine:
@@ -71,67 +59,6 @@ def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEM
     )
 
 
-def migrate(url: str, *, revision: str = "head") -> None:
-    """Bring the database at `url` to the newest schema, or up to `revision`, while workers use it.
-
-    Safe to run from several processes at once, and again after an interruption.
-
-    Raises:
-        ConfigurationError: `url` is not a PostgreSQL URL.
-        UnavailableError: the database cannot be reached, or a table stayed locked.
-    """
-    engine = connect(url, statement_timeout_ms=0)
-    try:
-        with unavailable_as_such(), _migrating_alone(engine):
-            for _ in range(_MIGRATION_ATTEMPTS - 1):
-                try:
-                    return _upgrade(engine, revision)
-                except OperationalError as error:
-                    if _sqlstate(error) not in _IN_USE:
-                        raise
-                    time.sleep(_MIGRATION_PAUSE_S)
-            return _upgrade(engine, revision)
-    finally:
-        engine.dispose()
-
-
-@contextmanager
-def _migrating_alone(engine: Engine) -> Iterator[None]:
-    """Hold the migration lock, on a connection without a transaction.
-
-    Looks again and again instead of waiting in a statement, which would itself hold up the indexes that the
-    other migration builds.
-    """
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.execute(_TRY_LOCK, {"key": MIGRATION_LOCK}).scalar_one():
-            time.sleep(_MIGRATION_PAUSE_S)
-        try:
-            yield
-        finally:
-            connection.execute(_UNLOCK, {"key": MIGRATION_LOCK})
-
-
-def _upgrade(engine: Engine, revision: str) -> None:
-    config = _alembic()
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-
-
-@cache
-def newest_revision() -> str:
-    """The revision that `migrate` brings a database to: a number of four digits, higher in each one."""
-    head = ScriptDirectory.from_config(_alembic()).get_current_head()
-    assert head is not None
-    return head
-
-
-def _alembic() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    return config
-
-
 def in_transaction(
     engine: Engine, work: Callable[Concatenate[Connection, P], T], *args: P.args, **kwargs: P.kwargs
 ) -> T:
@@ -144,7 +71,7 @@ def in_transaction(
         try:
             return _once(engine, work, *args, **kwargs)
         except UnavailableError as error:
-            if _sqlstate(error.__cause__) not in TRANSIENT:
+            if sqlstate(error.__cause__) not in TRANSIENT:
                 raise
     return _once(engine, work, *args, **kwargs)
 
@@ -189,5 +116,5 @@ def _means_unavailable(error: Exception) -> bool:
     return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
 
 
-def _sqlstate(error: BaseException | None) -> str | None:
+def sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None

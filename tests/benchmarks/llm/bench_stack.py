@@ -30,7 +30,8 @@ from workers.ports import NewDocument, Recognised
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.stack import free_port, replaying_llm
 from workers.stack.supervisor import Role, Supervisor
-from workers.store.database import connect, migrate
+from workers.store.database import connect
+from workers.store.migrating import migrate
 from workers.store.repository import PostgresStore
 
 LABELS = label_set("wnut17")
