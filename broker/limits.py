@@ -80,7 +80,7 @@ class Pace:
     def of(cls, limit: int) -> Pace:
         """The pace of at most `limit` (at least 1) units in any minute."""
         interval = round((WINDOW_S + LATENESS_S + SLICE_S) * MICROS) / limit
-        return cls(interval=interval, tolerance=(1 + limit // 200) * interval)
+        return cls(interval=interval, tolerance=(1 + limit // 125) * interval)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

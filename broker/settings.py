@@ -45,6 +45,11 @@ class Settings(BaseSettings):
         0.0, ge=0, description="The same for cost in an hour (UTC); 0: no limit"
     )
     llm_money_per_day: float = Field(0.0, ge=0, description="The same for cost a day (UTC); 0: no limit")
+    llm_stop_after_s: float = Field(
+        80.0,
+        gt=0,
+        description="After SIGTERM, calls that take longer are broken off, and asked again later",
+    )
     llm_slots: int = Field(32, gt=0, description="Calls at once in one LLM caller process")
     llm_max_wait_s: float = Field(2.0, gt=0, description="Longest wait for the limiter inside a slot")
 

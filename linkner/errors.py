@@ -7,7 +7,8 @@ LinknerError
 ├── CheckpointError        a model checkpoint cannot be read or does not fit
 └── ServiceError           a service answered with an error or not at all
     ├── UnavailableError        try again later (`retry_after_s` where the service said when)
-    │   └── BudgetSpentError    the money for it is spent until then
+    │   ├── BudgetSpentError    the money for it is spent until then
+    │   └── StoppedError        this process ends, and broke the request off
     ├── RejectedError           the same request will be refused again
     └── CrashedError            the service failed at this request, which may be why
 
@@ -71,6 +72,10 @@ class UnavailableError(ServiceError):
 
 class BudgetSpentError(UnavailableError):
     """The money for the service is spent; `retry_after_s` until there is some again."""
+
+
+class StoppedError(UnavailableError):
+    """This process was told to stop, and broke the request off: nothing is known of the service."""
 
 
 class RejectedError(ServiceError):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from broker.endpoints import Endpoint, api_key, chosen_endpoints
 from broker.settings import Settings
+from broker.stopping import after_stopping
 from linkner.errors import ConfigurationError
 from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
@@ -19,6 +20,7 @@ from workers.ports import Ledger
 if TYPE_CHECKING:
     from broker.limiter import RedisLimiter
     from workers.batch_client import OpenAiBatches
+    from workers.llm_client import OpenAiLlm
     from workers.llm_gate import LlmGate
     from workers.llm_pool import LlmPool
 
@@ -68,29 +70,36 @@ def limiters(settings: Settings) -> dict[str, RedisLimiter]:
 
 
 def llm_pool(settings: Settings) -> LlmPool:
-    """All endpoints behind their limits. Raises ConfigurationError."""
-    from workers.llm_client import OpenAiLlm
+    """All endpoints behind their limits; calls that hold up the end of a worker are cut off.
+
+    Raises:
+        ConfigurationError: an endpoint, its key or its prices cannot be used.
+    """
     from workers.llm_pool import LimitedLlm, LlmPool
 
     found, limits = chosen_endpoints(settings), limiters(settings)
+    clients = [_client(settings, endpoint) for endpoint in found.all]
+    for client in clients:
+        after_stopping(client.cut_off, after_s=settings.llm_stop_after_s)
     pool = [
-        LimitedLlm(
-            llm=OpenAiLlm(
-                base_url=endpoint.base_url,
-                api_key=api_key(endpoint, settings),
-                model=endpoint.model,
-                deadline_s=endpoint.deadline_s,
-                connections=settings.llm_slots,
-                structured_outputs=endpoint.structured_outputs,
-            ),
-            limiter=limits[endpoint.name],
-            tariff=tariff,
-            weight=endpoint.weight,
-        )
-        for endpoint, tariff in zip(found.all, tariffs(settings), strict=True)
+        LimitedLlm(llm=client, limiter=limits[endpoint.name], tariff=tariff, weight=endpoint.weight)
+        for client, endpoint, tariff in zip(clients, found.all, tariffs(settings), strict=True)
     ]
     weighted_by = Random() if found.order == "weighted" else None
     return LlmPool(pool, clock=SystemClock(), max_wait_s=settings.llm_max_wait_s, weighted_by=weighted_by)
+
+
+def _client(settings: Settings, endpoint: Endpoint) -> OpenAiLlm:
+    from workers.llm_client import OpenAiLlm
+
+    return OpenAiLlm(
+        base_url=endpoint.base_url,
+        api_key=api_key(endpoint, settings),
+        model=endpoint.model,
+        deadline_s=endpoint.deadline_s,
+        connections=settings.llm_slots,
+        structured_outputs=endpoint.structured_outputs,
+    )
 
 
 def llm_gate(settings: Settings) -> LlmGate:

@@ -12,6 +12,7 @@ import asyncio
 import json
 import threading
 from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ import httpx2
 import openai
 
 from linkner.classification import Prompt
-from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
+from linkner.errors import ConfigurationError, RejectedError, ServiceError, StoppedError, UnavailableError
 from workers.ports import Reply
 from workers.quota_headers import retry_after_s, said
 from workers.structured_outputs import StructuredOutputs
@@ -73,6 +74,8 @@ class OpenAiLlm:
             ),
         )
         self._structured = StructuredOutputs(allowed=structured_outputs)
+        self._calls: set[Future[Reply]] = set()
+        self._is_cut_off = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="llm-calls", daemon=True)
         self._thread.start()
@@ -84,8 +87,12 @@ class OpenAiLlm:
             UnavailableError: no usable reply in time; `retry_after_s` where the endpoint said when, and 0
                 where it has to be asked without structured outputs.
             RejectedError: the endpoint refused this request for good (a 4xx).
+            StoppedError: the call was cut off.
         """
         call = asyncio.run_coroutine_threadsafe(self._call(prompt), self._loop)
+        self._calls.add(call)
+        if self._is_cut_off:
+            call.cancel()
         try:
             return call.result(timeout=self._deadline_s)
         except TimeoutError:
@@ -95,6 +102,20 @@ class OpenAiLlm:
                 expected=f"a whole reply within {self._deadline_s:g} s",
                 hint="raise LINKNER_LLM_DEADLINE_S if the model is that slow",
             ) from None
+        except CancelledError:
+            raise StoppedError(
+                "this process stops, and the LLM endpoint had not finished its reply",
+                hint="the question is asked again by another process",
+                retry_after_s=0.0,
+            ) from None
+        finally:
+            self._calls.discard(call)
+
+    def cut_off(self) -> None:
+        """Break off every call, and those that are still to come. For another thread."""
+        self._is_cut_off = True
+        for call in tuple(self._calls):
+            call.cancel()
 
     def close(self) -> None:
         """Close the connections and end the thread; no call may follow."""

@@ -11,7 +11,7 @@ from random import Random
 
 from broker.limits import LATENESS_S, Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
-from linkner.errors import BudgetSpentError, RejectedError, ServiceError, UnavailableError
+from linkner.errors import BudgetSpentError, RejectedError, ServiceError, StoppedError, UnavailableError
 from linkner.pricing import Usage
 from workers.handlers.budget import Tariff
 from workers.ports import Asked, Clock, Limiter, Llm, Reply
@@ -72,6 +72,9 @@ class LimitedLlm:
             reply = self.llm.ask(prompt)
         except RejectedError:
             self._settle(permit, Result(outcome="answered"))
+            raise
+        except StoppedError:
+            self._settle(permit, Result(outcome="unused"))  # the endpoint may count it all the same
             raise
         except UnavailableError as error:
             self._settle(permit, self._result(error))

@@ -55,7 +55,7 @@ for _, name in ipairs({ 'requests', 'tokens' }) do
     local per_minute = limit(name .. '_per_minute', state['said_' .. name])
     if per_minute > 0 then
         local interval = (WINDOW + LATENESS + SLICE) / per_minute
-        local tolerance = (1 + math.floor(per_minute / 200)) * interval
+        local tolerance = (1 + math.floor(per_minute / 125)) * interval
         paces[name] = { limit = per_minute, interval = interval, tolerance = tolerance }
         LIMITED[#LIMITED + 1] = name
     end

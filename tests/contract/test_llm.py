@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from urllib.request import urlopen
 import pytest
 
 from linkner.classification import NON_ENTITY, Form, FormName, Prompt, ask_about, ask_at_once
-from linkner.errors import RejectedError, ServiceError, UnavailableError
+from linkner.errors import RejectedError, ServiceError, StoppedError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from tests.fakes.endpoint import answering, response
@@ -172,6 +173,22 @@ def test_headers_that_drip_end_at_the_deadline() -> None:
 
 def test_silence_ends_at_the_deadline() -> None:
     assert DEADLINE_S <= unavailable(lambda _: time.sleep(3), match="in time") < DEADLINE_S + 0.5
+
+
+def test_calls_under_way_and_those_to_come_can_be_cut_off() -> None:
+    under_way = threading.Event()
+
+    def silent(_: socket.socket) -> None:
+        under_way.set()
+        time.sleep(5)
+
+    with answering(silent) as url, client(url, deadline_s=30.0) as llm, ThreadPoolExecutor() as threads:
+        call = threads.submit(llm.ask, prompt(0, 11))
+        assert under_way.wait(10)
+        llm.cut_off()
+        assert isinstance(call.exception(timeout=2), StoppedError)
+        with pytest.raises(StoppedError):
+            llm.ask(prompt(0, 11))
 
 
 def test_a_reply_that_is_too_large_is_cut_off() -> None:

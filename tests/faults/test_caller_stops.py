@@ -16,8 +16,8 @@ PROMISED = "SELECT count(*) FROM cached_answers WHERE answered_at IS NULL"
 
 @pytest.mark.timeout(200)
 def test_calls_in_flight_are_finished_and_recorded_and_no_lease_is_left() -> None:
-    slots, latency_s = 8, 3.0
-    posts = [f"Anna sings song number {number}" for number in range(40)]
+    slots, latency_s = 24, 3.0
+    posts = [f"Anna sings song number {number}" for number in range(80)]
     unlimited = {"LINKNER_LLM_REQUESTS_PER_MINUTE": "1000000"}
     with bench_stack(
         posts, f"--latency-median-s={latency_s}", callers=1, slots=slots, environment=unlimited
@@ -32,3 +32,20 @@ def test_calls_in_flight_are_finished_and_recorded_and_no_lease_is_left() -> Non
         assert stack.number(ANSWERED) == len(stack.calls()) >= answered + slots, "each call was recorded"
         assert stack.number(ANSWERED) < len(posts), "and no new one was begun for what still waited"
         assert took_s < 40
+
+
+@pytest.mark.timeout(200)
+def test_calls_that_take_too_long_are_broken_off_and_waits_for_permits_end_too() -> None:
+    posts = [f"Anna sings song number {number}" for number in range(40)]
+    slow = {"LINKNER_LLM_IN_FLIGHT": "8", "LINKNER_LLM_STOP_AFTER_S": "2"}
+    with bench_stack(posts, "--latency-median-s=25", callers=1, slots=24, environment=slow) as stack:
+        stack.fill(posts)
+        assert wait_until(lambda: stack.number(CLAIMED) == 24, within_s=90, every_s=0.05)
+        time.sleep(1.0)
+        began = time.monotonic()
+        stack.roles.stop()
+        took_s = time.monotonic() - began
+        assert stack.number(CLAIMED) == 0
+        assert stack.number(ANSWERED) == 0
+        assert stack.number("SELECT max(attempts) FROM questions") == 0, "nothing was at fault"
+        assert took_s < 12

@@ -10,7 +10,7 @@ import pytest
 
 from broker.limits import Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
-from linkner.errors import BudgetSpentError, RejectedError, ServiceError, UnavailableError
+from linkner.errors import BudgetSpentError, RejectedError, ServiceError, StoppedError, UnavailableError
 from linkner.pricing import Price
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
@@ -125,6 +125,14 @@ def test_who_is_always_late_makes_no_call_and_says_so() -> None:
     assert "too little CPU" in str(scene.fails_with(UnavailableError))
     assert scene.asked == 0
     assert {result.outcome for result in scene.limiters[0].results} == {"unused"}
+
+
+def test_a_call_that_this_process_cut_off_says_nothing_of_its_endpoint_and_keeps_its_tokens() -> None:
+    scene = Scene()
+    scene.llms[0].failures.append(StoppedError("stopping", retry_after_s=0.0))
+    scene.fails_with(StoppedError)
+    (result,) = scene.limiters[0].results
+    assert result == Result(outcome="unused", tokens=None, money=None)
 
 
 def test_short_waits_pass_in_the_slot_and_long_ones_outside_it() -> None:

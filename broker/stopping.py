@@ -1,0 +1,19 @@
+"""What a worker does some time after it was told to stop, while it waits for what is in hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from celery import signals
+
+
+def after_stopping(act: Callable[[], None], *, after_s: float) -> None:
+    """Have `act` called on a thread of its own, `after_s` seconds after SIGTERM."""
+
+    def start_clock(**_: object) -> None:
+        timer = threading.Timer(after_s, act)
+        timer.daemon = True
+        timer.start()
+
+    signals.worker_shutting_down.connect(start_clock, weak=False)
