@@ -10,7 +10,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Engine, inspect, text
 
 from linkner.errors import ConfigurationError, UnavailableError
-from workers.store import database
+from workers.store import migrating
 from workers.store.database import MIGRATION_LOCK, connect
 from workers.store.migrating import migrate
 from workers.store.migrations import online
@@ -73,7 +73,7 @@ def test_a_second_migration_waits_for_the_first(
             assert not inspect(engine).get_table_names()
             first.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
 
-        monkeypatch.setattr(database.time, "sleep", wait)
+        monkeypatch.setattr(migrating.time, "sleep", wait)
         migrate(empty_database_url)
     assert "documents" in inspect(engine).get_table_names()
     engine.dispose()
@@ -102,7 +102,7 @@ def test_a_table_in_use_is_tried_again_and_holds_nobody_up(
             if len(tries) == 3:
                 reader.rollback()
 
-        monkeypatch.setattr(database.time, "sleep", wait)
+        monkeypatch.setattr(migrating.time, "sleep", wait)
         migrate(empty_database_url)
     assert len(tries) == 3
     assert "attempts" in {column["name"] for column in inspect(engine).get_columns("documents")}

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `workers.store.database.migrate` gives."""
+"""Alembic's entry: runs the migrations on the connection that `workers.store.migrating.migrate` gives."""
 
 from __future__ import annotations
 

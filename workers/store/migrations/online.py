@@ -1,7 +1,7 @@
 """Schema changes while workers run: no lock is waited for long, and each step may be run again.
 
 A statement that waits for a table's lock holds up everyone who comes after it, so it gives up soon and
-`workers.store.database.migrate` tries again. Indexes are built without a lock, outside any transaction; what
+`workers.store.migrating.migrate` tries again. Indexes are built without a lock, outside any transaction; what
 an interruption leaves of one is removed first. A release only adds (expand); what no code uses any more is
 removed by the release after (contract), so that workers one version apart share one schema.
 """
@@ -32,6 +32,18 @@ def alter_each(*statements: str) -> None:
                 op.execute(statement)
         finally:
             op.execute("SET lock_timeout = DEFAULT")
+
+
+def add_check(table: str, name: str, condition: str) -> None:
+    """Add a CHECK constraint beside the writers: it holds for new rows at once, the others are read later.
+
+    Together with its column it would have the whole table read under the lock that adds the column.
+    """
+    alter_each(
+        f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {name}",
+        f"ALTER TABLE {table} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID",
+        f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}",
+    )
 
 
 def build_index(name: str, definition: str, *, unique: bool = False) -> None:

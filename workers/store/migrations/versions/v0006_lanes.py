@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.store.migrations.online import alter, build_index, drop_index
+from workers.store.migrations.online import add_check, alter, build_index, drop_index
 
 revision = "0006"
 down_revision = "0005"
@@ -13,12 +13,12 @@ def upgrade() -> None:
     alter(
         """
         ALTER TABLE documents
-            ADD COLUMN IF NOT EXISTS lane text
-                CONSTRAINT documents_lane_check CHECK (lane IN ('now', 'batch', 'never')),
+            ADD COLUMN IF NOT EXISTS lane text,
             ADD COLUMN IF NOT EXISTS deadline_s double precision
         """,
         "ALTER TABLE questions ADD COLUMN IF NOT EXISTS deadline_at timestamptz",
     )
+    add_check("documents", "documents_lane_check", "lane IN ('now', 'batch', 'never')")
     build_index(
         "questions_deadline", "questions (deadline_at) WHERE deadline_at IS NOT NULL AND state = 'pending'"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workers.store.migrations.online import alter, build_index, drop_index
+from workers.store.migrations.online import add_check, alter, build_index, drop_index
 
 revision = "0009"
 down_revision = "0008"
@@ -30,11 +30,11 @@ def upgrade() -> None:
         "CREATE INDEX IF NOT EXISTS batches_open ON batches (id) WHERE state <> 'closed'",
         """
         ALTER TABLE questions
-            ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT 'now'
-                CONSTRAINT questions_lane_check CHECK (lane IN ('now', 'batch')),
+            ADD COLUMN IF NOT EXISTS lane text NOT NULL DEFAULT 'now',
             ADD COLUMN IF NOT EXISTS batch_id bigint
         """,
     )
+    add_check("questions", "questions_lane_check", "lane IN ('now', 'batch')")
     build_index("questions_due", _DUE.format(lane="lane = 'now' AND "))
     build_index(
         "questions_batch_due",
