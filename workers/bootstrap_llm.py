@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Sequence
 from decimal import Decimal
 from random import Random
@@ -80,6 +81,7 @@ def llm_pool(settings: Settings) -> LlmPool:
     found, limits = chosen_endpoints(settings), limiters(settings)
     clients = [_client(settings, endpoint) for endpoint in found.all]
     for client in clients:
+        atexit.register(client.close)
         after_stopping(client.cut_off, after_s=settings.llm_stop_after_s)
     pool = [
         LimitedLlm(llm=client, limiter=limits[endpoint.name], tariff=tariff, weight=endpoint.weight)

@@ -7,10 +7,8 @@ fault and nothing is known yet. One endpoint, one event loop: no locks.
 
 from __future__ import annotations
 
-from typing import Literal
-
-import openai
-from openai.types.shared_params import ResponseFormatJSONSchema
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from linkner.classification import Prompt
 from linkner.errors import RejectedError, ServiceError, UnavailableError
@@ -22,27 +20,25 @@ class StructuredOutputs:
     def __init__(self, *, allowed: bool = True) -> None:
         self.state: Literal["unknown", "taken", "suspected", "refused"] = "unknown" if allowed else "refused"
 
-    def format(self, prompt: Prompt) -> ResponseFormatJSONSchema | openai.Omit:
-        """What to send as `response_format`."""
+    def fields(self, prompt: Prompt) -> dict[str, Any]:
+        """What to add to the request: `response_format`, or nothing."""
         if prompt.schema is None or self.state in ("suspected", "refused"):
-            return openai.omit
-        schema = dict(prompt.schema)
-        return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
+            return {}
+        schema = {"name": "answer", "strict": True, "schema": dict(prompt.schema)}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
 
-    def answered(self, prompt: Prompt, sent: ResponseFormatJSONSchema | openai.Omit) -> None:
+    def answered(self, prompt: Prompt, sent: Mapping[str, Any]) -> None:
         """Learn from a call that was answered."""
-        if not isinstance(sent, openai.Omit):
+        if sent:
             self.state = "taken"
         elif prompt.schema is not None and self.state == "suspected":
             self.state = "refused"
 
-    def failed(
-        self, prompt: Prompt, sent: ResponseFormatJSONSchema | openai.Omit, error: ServiceError
-    ) -> ServiceError:
+    def failed(self, prompt: Prompt, sent: Mapping[str, Any], error: ServiceError) -> ServiceError:
         """Learn from a call that failed; what to raise. Where the schema may be why: to come back at once."""
         if prompt.schema is None or not isinstance(error, RejectedError):
             return error
-        if not isinstance(sent, openai.Omit) and self.state != "taken":
+        if sent and self.state != "taken":
             self.state = "refused" if self.state == "refused" else "suspected"
             return UnavailableError(
                 "the LLM endpoint refused a request with a JSON schema",
@@ -50,6 +46,6 @@ class StructuredOutputs:
                 got=error.got,
                 retry_after_s=0.0,
             )
-        if isinstance(sent, openai.Omit) and self.state == "suspected":
+        if not sent and self.state == "suspected":
             self.state = "unknown"
         return error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import openai
 import pytest
 
 from linkner.classification import Prompt
@@ -23,19 +22,19 @@ class Endpoint:
 
     def call(self, prompt: Prompt, error: ServiceError | None = None) -> tuple[bool, ServiceError | None]:
         """Whether a schema was sent, and what is raised."""
-        sent = self.outputs.format(prompt)
+        sent = self.outputs.fields(prompt)
         raised = self.outputs.failed(prompt, sent, error) if error else None
         if error is None:
             self.outputs.answered(prompt, sent)
-        return not isinstance(sent, openai.Omit), raised
+        return bool(sent), raised
 
 
 def test_a_schema_is_sent_as_the_endpoints_want_it() -> None:
-    assert StructuredOutputs().format(PACKED) == {
+    assert StructuredOutputs().fields(PACKED)["response_format"] == {
         "type": "json_schema",
         "json_schema": {"name": "answer", "strict": True, "schema": {"type": "object"}},
     }
-    assert StructuredOutputs().format(PLAIN) is openai.omit
+    assert StructuredOutputs().fields(PLAIN) == {}
 
 
 def test_an_endpoint_that_refuses_schemas_is_asked_without_from_then_on() -> None:
@@ -52,7 +51,7 @@ def test_an_endpoint_that_refuses_schemas_is_asked_without_from_then_on() -> Non
 
 def test_a_refused_call_that_was_under_way_changes_nothing_of_what_is_known() -> None:
     endpoint = Endpoint()
-    late = endpoint.outputs.format(PACKED)
+    late = endpoint.outputs.fields(PACKED)
     endpoint.call(PACKED, REFUSED)
     endpoint.call(PACKED)
     raised = endpoint.outputs.failed(PACKED, late, REFUSED)
