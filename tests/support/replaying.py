@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from workers.simulate_llm.behaviour import Behaviour
 from workers.simulate_llm.recorded import RecordedReplies
@@ -13,9 +14,9 @@ from workers.simulate_llm.server import ReplayServer, server
 
 
 @contextmanager
-def replaying(replies: RecordedReplies, behaviour: Behaviour) -> Iterator[str]:
-    """The server's base URL."""
-    serving = server(ReplayServer(replies, behaviour).app())
+def replaying(replies: RecordedReplies, behaviour: Behaviour, *, ledger: Path | None = None) -> Iterator[str]:
+    """The server's base URL; its calls go to the file `ledger`."""
+    serving = server(ReplayServer(replies, behaviour, ledger=ledger).app())
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=serving.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -21,7 +21,8 @@ def _faults(summary: dict[str, Any]) -> Table:
     table = Table("fault", "injected", "median recovery", "worst recovery", title="Faults")
     for kind, seen in {**summary["by_fault"], "all": summary}.items():
         recoveries = [f"{seen[name]:.1f} s" for name in ("median_recovery_s", "worst_recovery_s")]
-        table.add_row(kind, str(seen["faults"]), *recoveries)
+        is_late = seen["worst_recovery_s"] > summary["recovery_limit_s"]
+        table.add_row(kind, str(seen["faults"]), *recoveries, style="red" if is_late else "")
     table.caption = f"recovery is to be within {summary['recovery_limit_s']:.0f} s"
     return table
 

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,30 +75,34 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
     `folder` is for the servers' data and the logs; its path must be short.
 
     Raises:
-        LinknerError: the stack could not be started.
+        LinknerError: the stack could not be started, or its gateway was away for too long.
     """
     with _stack(plan, folder=folder, report=report) as (stack, target, replies):
         ledger = Ledger(clock=time.monotonic)
         memory = MemoryWatch(lambda: pss_mib(target.pids()))
         ended = threading.Event()
-        watchers = [
-            threading.Thread(target=_follow, args=(stack.gateway_url, ledger, ended), daemon=True),
-            threading.Thread(target=memory.run, args=(ended,), kwargs={"every_s": _MEMORY_EVERY_S}),
-        ]
-        producer = threading.Thread(
-            target=_produce, args=(stack.gateway_url, plan, ledger, ended), daemon=True
-        )
-        for thread in (*watchers, producer):
-            thread.start()
-        began = time.monotonic()
-        report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
-        _inject_all(plan, target, ledger, report=report)
-        report("the faults are over; waiting for everything accepted to be final")
-        wait_until_final(ledger, sending=producer.is_alive, clock=SystemClock(), patience_s=plan.grace_s)
-        took_s = time.monotonic() - began
-        ended.set()
-        for thread in (producer, *watchers):
-            thread.join(_PATIENCE_S)
+        with ThreadPoolExecutor() as threads:
+            try:
+                watching = [
+                    threads.submit(_follow, stack.gateway_url, ledger, ended),
+                    threads.submit(memory.run, ended, every_s=_MEMORY_EVERY_S),
+                ]
+                producing = threads.submit(_produce, stack.gateway_url, plan, ledger, ended)
+                began = time.monotonic()
+                report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
+                _inject_all(plan, target, ledger, report=report)
+                report("the faults are over; waiting for everything accepted to be final")
+                wait_until_final(
+                    ledger,
+                    sending=lambda: not producing.done(),
+                    clock=SystemClock(),
+                    patience_s=plan.grace_s,
+                )
+                took_s = time.monotonic() - began
+            finally:
+                ended.set()
+            for watched in (producing, *watching):
+                watched.result(_PATIENCE_S)
         missing = missing_from_feed(GatewayClient(stack.gateway_url), ledger)
     return ledger, {
         **ledger.summary(missing_from_feed=missing),

@@ -54,7 +54,7 @@ def chaos(
     postgres-killed, llm-down, link-cut, link-delayed, link-half-open. LLM replies are replayed from a
     recording, for posts without one they are simulated, and all are marked as replayed; time-outs are short,
     so that what is lost is missed sooner. A recovery is the time from a fault until everything that was
-    accepted before it is final.
+    accepted before it is final; one that takes longer than the settings promise is shown in red.
 
     The last line is one JSON object. The exit code is 1 where a post was lost, doubled, came out
     wrong, or could not be sent.

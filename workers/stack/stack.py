@@ -83,7 +83,7 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
     serve = ["serve", "--host", "127.0.0.1", "--port", recogniser_url.rpartition(":")[2]]
     serve += ["--replicas", str(shape.replicas)]
     serve += ["--model", str(shape.model)] if shape.model else []
-    found = [Role("recognition", tuple(serve), _answers(f"{recogniser_url}/healthz"), service=True)]
+    found = [Role("recognition", tuple(serve), answers(f"{recogniser_url}/healthz"), service=True)]
     if shape.replay:
         port = int(env["LINKNER_LLM_BASE_URL"].removesuffix("/v1").rpartition(":")[2])
         found.append(replaying_llm(port, shape.replay, options=shape.replay_options))
@@ -94,7 +94,7 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
         found += [Role("batcher", ("batcher",))] if shape.batcher else []
     found += [
         Role("relay", ("relay",)),
-        Role("gateway", ("gateway",), _answers(f"{_gateway_url(env)}/readyz")),
+        Role("gateway", ("gateway",), answers(f"{_gateway_url(env)}/readyz")),
     ]
     return found
 
@@ -103,7 +103,7 @@ def replaying_llm(port: int, replay: tuple[Path, Path], *, options: Sequence[str
     """The server that replays replies (of a posts file and a replies file) as an LLM's endpoint."""
     posts, replies = replay
     arguments = ("simulate-llm", "--port", str(port), "--posts", str(posts), "--replies", str(replies))
-    is_ready = _answers(f"http://127.0.0.1:{port}/healthz")
+    is_ready = answers(f"http://127.0.0.1:{port}/healthz")
     return Role("replayed-llm", (*arguments, *options), is_ready, service=True)
 
 
@@ -151,11 +151,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _answers(url: str) -> Callable[[], bool]:
-    def answers() -> bool:
+def answers(url: str) -> Callable[[], bool]:
+    """Whether a GET of the URL is answered with 200."""
+
+    def is_answered() -> bool:
         try:
             return httpx.get(url, timeout=2.0, trust_env=False).status_code == 200
         except httpx.TransportError:
             return False
 
-    return answers
+    return is_answered
