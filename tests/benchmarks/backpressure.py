@@ -18,6 +18,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,16 +34,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from broker.settings import Settings
 from linkner.chunks import read_request, write_response
 from tests.fakes.recogniser import TinyRecogniser
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.memory import pss_mib
-from workers.stack.stack import free_port
+from workers.stack.stack import answers, free_port
 from workers.stack.supervisor import Role, Supervisor
 from workers.store.migrating import migrate
 
-QUEUE_CAP = 8
-"""LINKNER_RECOGNISE_DEPTH, its default."""
+QUEUE_CAP: int = Settings.model_fields["recognise_depth"].default
+"""Most messages that wait in the queue."""
 
 
 @dataclass
@@ -75,9 +77,11 @@ def stub_service(capacity: int) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 @contextmanager
@@ -104,20 +108,13 @@ def stack(recogniser: str, *, high_water: int) -> Iterator[tuple[str, Supervisor
                         Role("aggregator", ("worker", "ingest", "aggregate")),
                         Role("recogniser", ("worker", "recognise")),
                         Role("relay", ("relay",)),
-                        Role("gateway", ("gateway",), lambda: _is_ready(url)),
+                        Role("gateway", ("gateway",), answers(f"{url}/readyz")),
                     ]
                 )
                 roles.wait_until_ready(within_s=120)
                 yield url, roles
             finally:
                 roles.stop()
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=2.0).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def measure(*, capacity: int, seconds: float, high_water: int) -> dict[str, Any]:
@@ -128,12 +125,14 @@ def measure(*, capacity: int, seconds: float, high_water: int) -> dict[str, Any]
         stack(service, high_water=high_water) as (url, roles),
         httpx.Client(base_url=url, timeout=60.0) as client,
     ):
-        watcher = threading.Thread(target=_watch, args=(url, roles, seen, ended))
-        watcher.start()
-        _produce(client, seen, capacity=capacity, seconds=seconds)
-        drained = _until_final(client, seen.accepted, within_s=120 + 2 * high_water / capacity)
-        ended.set()
-        watcher.join()
+        with ThreadPoolExecutor() as threads:
+            watching = threads.submit(_watch, url, roles, seen, ended)
+            try:
+                _produce(client, seen, capacity=capacity, seconds=seconds)
+                drained = _until_final(client, seen.accepted, within_s=120 + 2 * high_water / capacity)
+            finally:
+                ended.set()
+            watching.result()
         documents = client.get("/v1/status").json()["documents"]
     quarter = max(1, len(seen.memory) // 4)
     return {
@@ -167,7 +166,7 @@ def _produce(client: httpx.Client, seen: Seen, *, capacity: int, seconds: float)
         seen.statuses[response.status_code] += 1
         if response.status_code == 429:
             seen.without_retry_after += "retry-after" not in response.headers
-        else:
+        elif response.is_success:
             seen.accepted += response.json()["accepted"]
         number += 1
         time.sleep(max(0.0, began + number / 10 - now) if number / 10 > now - began else 0.0)
