@@ -120,3 +120,14 @@ class TestTheBreaker:
     def test_all_calls_go_without_it(self, client: redis.Redis, redis_prefix: str, ledger: Path) -> None:
         without = WithoutBreaker(limiter(client, redis_prefix, self.LIMITS))
         assert len(calls(without, self.DOWN, seconds=2.0, ledger=ledger)) > 5 * THREADS
+
+
+def test_the_limits_in_the_headers_of_a_reply_hold_for_the_next_calls(
+    client: redis.Redis, redis_prefix: str, ledger: Path
+) -> None:
+    """Ours are twenty times what the endpoint allows, and its first reply says so."""
+    limited = limiter(client, redis_prefix, Limits(requests_per_minute=600))
+    strict = Behaviour(requests_per_minute=30, quota_headers="full")
+    seen = calls(limited, strict, seconds=4.0, ledger=ledger)
+    assert limited.state().limits.requests_per_minute == 30
+    assert not any(call.violation for call in seen)
