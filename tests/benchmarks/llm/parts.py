@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from broker.limiter import RedisLimiter
-from broker.limits import Demand, Limits, Permit, Result
-from broker.redis_client import connect
 from tests.benchmarks.llm import baselines
 from tests.benchmarks.llm.bench_stack import BenchStack, bench_stack, caller, distinct, provider_alone
+from tests.benchmarks.llm.rates import provider, reservations
 from tests.benchmarks.llm.windows import Called, back_after_s, in_second, read, use
-from tests.support.folders import server_folder
 from workers.stack.embedded import embedded_redis
 from workers.stack.memory import pss_mib
 
@@ -251,30 +246,7 @@ def footprint(plan: Plan, say: Say) -> dict[str, Any]:
         "callers_pss_mib": round(memory),
         "calls_per_s": round(rate, 1),
         **reservations(say),
-    }
-
-
-def reservations(say: Say, *, seconds: float = 5.0, per_second: int = 1_000) -> dict[str, Any]:
-    """What a reservation takes at a thousand a second, on a Redis of its own."""
-    say(f"reservations: {per_second} a second")
-    took: list[float] = []
-    with server_folder() as folder, embedded_redis(folder) as url, connect(url) as client:
-        limits = Limits(requests_per_minute=10**6, tokens_per_minute=10**9, in_flight=10**6)
-        limiter = RedisLimiter(client, prefix="bench", limits=limits, lease_s=40.0)
-        demand = Demand(prompt_tokens=100, max_tokens=16, money=Decimal("0.0001"))
-        begin = time.perf_counter()
-        for number in range(int(seconds * per_second)):
-            time.sleep(max(0.0, begin + number / per_second - time.perf_counter()))
-            at = time.perf_counter()
-            found = limiter.reserve(demand, max_wait_s=0.0)
-            took.append(time.perf_counter() - at)
-            if isinstance(found, Permit):
-                limiter.settle(found, Result(outcome="answered", tokens=90))
-        rate = len(took) / (time.perf_counter() - begin)
-    return {
-        "reservations_per_s": round(rate),
-        "reserve_p50_ms": round(statistics.median(took) * 1e3, 3),
-        "reserve_p99_ms": round(statistics.quantiles(took, n=100)[98] * 1e3, 3),
+        **provider(plan.unlike(500), say),
     }
 
 
