@@ -201,19 +201,31 @@ def test_only_json_is_ever_accepted(settings: Settings) -> None:
     assert configuration.task_serializer == "json"
 
 
-def what_a_worker_prints(settings: Settings, folder: Path, *, until: int, parked: int = 0) -> list[str]:
-    """Run a worker until it has received (and parked) that many messages, then stop it in good order."""
-    log = folder / "worker.log"
-    process = GuardedProcess(
+def test_a_worker_that_waits_for_messages_stops_soon(settings: Settings, tmp_path: Path) -> None:
+    log = tmp_path / "worker.log"
+    process = recording_worker(settings, log)
+    assert wait_until(lambda: " ready." in log.read_text(), within_s=60), log.read_text()
+    process.stop(within_s=5)  # and is killed then
+    assert process.returncode() == 0, log.read_text()
+
+
+def recording_worker(settings: Settings, log: Path, *, heartbeat_file: str = "") -> GuardedProcess:
+    return GuardedProcess(
         [sys.executable, "-m", "tests.contract.recording_worker"],
         log=log,
         env={
             **os.environ,
             "LINKNER_BROKER_URL": settings.broker,
             "LINKNER_KEY_PREFIX": settings.key_prefix,
-            "LINKNER_HEARTBEAT_FILE": str(folder / "alive"),
+            "LINKNER_HEARTBEAT_FILE": heartbeat_file,
         },
     )
+
+
+def what_a_worker_prints(settings: Settings, folder: Path, *, until: int, parked: int = 0) -> list[str]:
+    """Run a worker until it has received (and parked) that many messages, then stop it in good order."""
+    log = folder / "worker.log"
+    process = recording_worker(settings, log, heartbeat_file=str(folder / "alive"))
 
     def is_done() -> bool:
         text = log.read_text()
