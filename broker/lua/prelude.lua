@@ -14,6 +14,7 @@
 --         hold_until                               no call before that
 --         trips, open_until, probe_until           the breaker: times opened in a row (0: closed)
 --         calls, failures, counted_at              the breaker's counts, which decay
+--         failures_in_a_row                        failed calls since the last that did not fail
 
 local STATE, IN_FLIGHT, OVERRIDES, SLICES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local SECOND = 1e6

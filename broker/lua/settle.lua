@@ -3,6 +3,7 @@
 
 local SAID_FOR, LONGEST_HOLD = 60 * SECOND, 600 * SECOND
 local MEMORY, FEWEST_FAILURES, FAILING_SHARE = 10 * SECOND, 5, 0.5
+local MOST_IN_A_ROW = 20 -- at full speed the share takes seconds to fall
 local FIRST_OPEN, LONGEST_OPEN = SECOND, 60 * SECOND
 
 local pause = math.min(asked.pause, LONGEST_HOLD)
@@ -42,7 +43,7 @@ local is_probe = trips > 0 and reserved >= state.open_until
 local function open()
     local rest = math.min(FIRST_OPEN * 2 ^ math.min(trips, 20), LONGEST_OPEN)
     put({ trips = trips + 1, open_until = now + math.max(rest, pause) })
-    put({ probe_until = 0, calls = 0, failures = 0 })
+    put({ probe_until = 0, calls = 0, failures = 0, failures_in_a_row = 0 })
 end
 
 if asked.outcome == 'unused' then
@@ -53,13 +54,16 @@ elseif trips > 0 and not is_probe then
 elseif asked.outcome == 'later' or (is_probe and asked.outcome == 'failed') then
     open()
 elseif is_probe then
-    put({ trips = 0, probe_until = 0, calls = 0, failures = 0 })
+    put({ trips = 0, probe_until = 0, calls = 0, failures = 0, failures_in_a_row = 0 })
 else
     local kept = math.exp(math.min(0, ((state.counted_at or now) - now) / MEMORY))
     local calls = (state.calls or 0) * kept + 1
-    local failures = (state.failures or 0) * kept + (asked.outcome == 'failed' and 1 or 0)
-    put({ calls = calls, failures = failures, counted_at = now })
-    if failures >= FEWEST_FAILURES and failures >= FAILING_SHARE * calls then open() end
+    local failed = asked.outcome == 'failed' and 1 or 0
+    local failures = (state.failures or 0) * kept + failed
+    local in_a_row = failed * ((state.failures_in_a_row or 0) + 1)
+    put({ calls = calls, failures = failures, failures_in_a_row = in_a_row, counted_at = now })
+    local most_fail = failures >= FEWEST_FAILURES and failures >= FAILING_SHARE * calls
+    if most_fail or in_a_row >= MOST_IN_A_ROW then open() end
 end
 if asked.outcome == 'answered' and pause > 0 then
     put({ hold_until = math.max(state.hold_until or 0, now + pause) }) -- a reply never ends another's pause

@@ -124,6 +124,20 @@ def test_a_call_told_to_come_later_closes_the_door_for_all_until_a_probe_succeed
     assert isinstance(limiter.reserve(ONE, max_wait_s=0.0), Permit)
 
 
+@pytest.mark.parametrize(("succeeds", "is_open"), [(None, True), (19, False)])
+def test_twenty_failures_in_a_row_open_the_breaker_whatever_came_before(
+    world: World, succeeds: int | None, is_open: bool
+) -> None:
+    limiter = world.limiter(in_flight=100)
+    for number in range(-60, 20):
+        permit = limiter.reserve(ONE, max_wait_s=0.0)
+        assert isinstance(permit, Permit)
+        fails = number >= 0 and number != succeeds
+        limiter.settle(permit, Result(outcome="failed" if fails else "answered"))
+    found = limiter.reserve(ONE, max_wait_s=0.0)
+    assert (not isinstance(found, Permit) and found.reason == "breaker") == is_open
+
+
 demands = st.builds(
     Demand,
     prompt_tokens=st.integers(0, 400),

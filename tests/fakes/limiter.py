@@ -26,6 +26,7 @@ from broker.limits import (
 WINDOW, LATENESS, SLICE = (round(seconds * MICROS) for seconds in (WINDOW_S, LATENESS_S, SLICE_S))
 SAID_FOR, LONGEST_HOLD = 60 * MICROS, 600 * MICROS
 MEMORY, FEWEST_FAILURES, FAILING_SHARE = 10 * MICROS, 5, 0.5
+MOST_IN_A_ROW = 20
 FIRST_OPEN, LONGEST_OPEN = MICROS, 60 * MICROS
 PERIODS = {"hour": 3600 * MICROS, "day": 86_400 * MICROS}
 
@@ -77,6 +78,7 @@ class Breaker:
     probe_until: int = 0
     calls: float = 0.0
     failures: float = 0.0
+    failures_in_a_row: int = 0
     counted_at: int = 0
 
     def wait(self, now: int) -> int:
@@ -107,7 +109,9 @@ class Breaker:
             kept = math.exp(min(0, ((self.counted_at or now) - now) / MEMORY))
             self.calls, self.counted_at = self.calls * kept + 1, now
             self.failures = self.failures * kept + (outcome == "failed")
-            if self.failures >= FEWEST_FAILURES and self.failures >= FAILING_SHARE * self.calls:
+            self.failures_in_a_row = (self.failures_in_a_row + 1) * (outcome == "failed")
+            most_fail = self.failures >= FEWEST_FAILURES and self.failures >= FAILING_SHARE * self.calls
+            if most_fail or self.failures_in_a_row >= MOST_IN_A_ROW:
                 self.open(now, pause)
 
 
