@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from broker.loopback import is_loopback
 from linkner.classification import FormName
 from linkner.classification.form_files import ExamplesBy
-from linkner.detection import EPSILON, MAX_QUESTIONS, THRESHOLD
+from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD
 from linkner.errors import ConfigurationError
 
 
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         description="Posts of 100 that may be asked about; replaces τ and ε where it is set",
     )
     calibration: str = Field("", description="The model's calibration.json; that of the default checkpoint")
-    max_questions: int = Field(MAX_QUESTIONS, ge=0, description="Most candidates of one document")
+    max_candidates: int = Field(MAX_CANDIDATES, ge=0, description="Most candidates of one document")
     question_form: FormName = Field(
         "propose",
         description="per-span, packed (all candidates at once) or propose (the LLM may add to them)",

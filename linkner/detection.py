@@ -18,7 +18,7 @@ THRESHOLD = 0.15
 EPSILON = 0.3
 """ε by default."""
 
-MAX_QUESTIONS = 8
+MAX_CANDIDATES = 8
 """Most candidates of one document by default."""
 
 
@@ -34,7 +34,7 @@ class Detector:
     """Chooses candidates: uncertain entities (u > `threshold`) and plausible O spans (p > `epsilon`).
 
     `threshold` is τ on the scale of the model's uncertainty (section 4.1 of the paper), `epsilon` a
-    probability, `max_questions` the most candidates of one document.
+    probability, `max_candidates` the most candidates of one document.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -42,13 +42,13 @@ class Detector:
 
     threshold: float = THRESHOLD
     epsilon: float = EPSILON
-    max_questions: int = MAX_QUESTIONS
+    max_candidates: int = MAX_CANDIDATES
 
     def __post_init__(self) -> None:
         checks = {
             "threshold": (self.threshold >= 0, "0 or more", self.threshold),
             "epsilon": (0 <= self.epsilon <= 1, "a probability, from 0 to 1", self.epsilon),
-            "max_questions": (self.max_questions >= 0, "0 or more", self.max_questions),
+            "max_candidates": (self.max_candidates >= 0, "0 or more", self.max_candidates),
         }
         for name, (good, expected, got) in checks.items():
             if not good:
@@ -75,7 +75,7 @@ class Detector:
             if scored.entity_probability > self.epsilon and not any(map(scored.span.overlaps, certain))
         ]
         ranked = sorted((*doubtful, *missed), key=_by_expected_gain)
-        return tuple(ranked[: self.max_questions])
+        return tuple(ranked[: self.max_candidates])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class BudgetDetector:
 
     A document is asked about where the error probability of one of its spans is at least `least` (see
     `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
-    `floor` on are candidates, `max_questions` at the most: in one question, further candidates cost little.
+    `floor` on are candidates, `max_candidates` at the most: in one question, further candidates cost little.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -93,14 +93,14 @@ class BudgetDetector:
     calibration: Calibration
     least: float
     floor: float = 0.05
-    max_questions: int = MAX_QUESTIONS
+    max_candidates: int = MAX_CANDIDATES
 
     def __post_init__(self) -> None:
-        if not (self.least >= 0 and 0 <= self.floor <= 1 and self.max_questions >= 0):
+        if not (self.least >= 0 and 0 <= self.floor <= 1 and self.max_candidates >= 0):
             raise ConfigurationError(
                 "the detector's limits are out of range",
-                expected="least at least 0, floor from 0 to 1, max_questions at least 0",
-                got=f"{self.least}, {self.floor}, {self.max_questions}",
+                expected="least at least 0, floor from 0 to 1, max_candidates at least 0",
+                got=f"{self.least}, {self.floor}, {self.max_candidates}",
             )
 
     def candidates(self, recognition: Recognition) -> tuple[ScoredSpan, ...]:
@@ -108,7 +108,7 @@ class BudgetDetector:
         ranked = self.ranked(recognition)
         if not ranked or ranked[0][0] < self.least:
             return ()
-        return tuple(scored for _, scored in ranked[: self.max_questions])
+        return tuple(scored for _, scored in ranked[: self.max_candidates])
 
     def ranked(self, recognition: Recognition) -> list[tuple[float, ScoredSpan]]:
         """(error probability, span) of the spans from the floor on, the largest first."""

@@ -156,11 +156,11 @@ def detector(settings: Settings) -> Detects:
     """
     if settings.budget is None:
         return Detector(
-            threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
+            threshold=settings.threshold, epsilon=settings.epsilon, max_candidates=settings.max_candidates
         )
     found = calibration.read(Path(settings.calibration) if settings.calibration else calibration.DEFAULT)
     return BudgetDetector(
-        calibration=found, least=found.worth(settings.budget), max_questions=settings.max_questions
+        calibration=found, least=found.worth(settings.budget), max_candidates=settings.max_candidates
     )
 
 

@@ -46,7 +46,7 @@ def questions(posts: Path, *, limit: int) -> Iterator[Question]:
     """The candidates of each post that has some, by the default detector."""
     settings, recogniser = Settings(), Recogniser.from_pretrained()
     detector = Detector(
-        threshold=settings.threshold, epsilon=settings.epsilon, max_questions=settings.max_questions
+        threshold=settings.threshold, epsilon=settings.epsilon, max_candidates=settings.max_candidates
     )
     texts = [json.loads(line)["text"] for line in read_lines(posts, limit=limit)]
     for first in range(0, len(texts), CHUNK):

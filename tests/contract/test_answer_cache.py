@@ -3,22 +3,8 @@
 from __future__ import annotations
 
 from linkner.spans import Entity
-from tests.contract.test_store import (
-    ANNA,
-    FOREVER_S,
-    OSLO,
-    Ports,
-    answer,
-    ask,
-    claimed,
-    due,
-    local,
-    ports,
-    scored,
-)
+from tests.contract.store.scene import ANNA, FOREVER_S, OSLO, Ports, answer, ask, claimed, due, local, scored
 from workers.ports import CachedAnswer, ClaimedQuestion
-
-__all__ = ["ports"]
 
 
 def cached(*labels: str, key: bytes = b"key") -> CachedAnswer:

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 from linkner.classification import Form, Prompt
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
-from tests.contract.test_store_protections import held_back, without
+from tests.contract.store.overtaking import held_back, without
 from tests.fakes.llm import FreeLlms
 from tests.support.blocking import wait_until_blocked
 from workers.clock import SystemClock

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from linkner.pricing import Usage
 from linkner.spans import Entity, Recognition
-from tests.contract.test_store import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
+from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
 from workers.cli import app

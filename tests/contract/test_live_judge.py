@@ -72,7 +72,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def test_a_live_endpoint_and_a_replay_of_the_same_replies_link_alike(url: str) -> None:
-    detector = Detector(threshold=0.3, epsilon=0.3, max_questions=8)
+    detector = Detector(threshold=0.3, epsilon=0.3, max_candidates=8)
     options = JudgeOptions(replies=(), llm=url, llm_model="any-name", connections=4, deadline_s=30.0)
     with options.judges({"data": DATA.sentences}, WNUT, Steps(quiet=True)) as (judge,):
         assert judge is not None

@@ -11,11 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from linkner.pricing import Usage
-from tests.contract.test_store import ANNA, FOREVER_S, Ports, answer, ask, claimed, ports, scored
+from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, ask, claimed, scored
 from workers.cli import app
 from workers.ports import Call
-
-__all__ = ["ports"]
 
 CALL = Call(
     endpoint="http://here/v1",

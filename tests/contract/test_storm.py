@@ -1,6 +1,6 @@
 """In a storm of faults nothing is lost or doubled; with a protection switched off the same check reports it.
 
-What only shows when two transactions meet is in `test_store_protections`, and the confirmation of publishes,
+What only shows when two transactions meet is in `store/test_*_protections`, the confirmation of publishes,
 which is the broker's, in `test_publisher`.
 """
 

@@ -81,7 +81,7 @@ def _by_rule(run: Run) -> list[Point]:
     judge = in_form(_judge(run), Form())
     points = [(0.0, run.local_f1)]
     for step in range(_STEPS):
-        rule = Detector(threshold=run.largest * step / _STEPS, epsilon=1.0, max_questions=1_000)
+        rule = Detector(threshold=run.largest * step / _STEPS, epsilon=1.0, max_candidates=1_000)
         linked = link_all(run.recognised, detector=rule, judge=judge)
         points.append((100 * linked.candidates / len(run.recognised), run.f1(linked)))  # a question each
     return points

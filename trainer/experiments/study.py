@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from linkner.conll import Sentence
-from linkner.detection import EPSILON, MAX_QUESTIONS, Detector
+from linkner.detection import EPSILON, MAX_CANDIDATES, Detector
 from linkner.labels import LabelSet
 from linkner.recognition.uncertainty import Method
 from linkner.scoring import score
@@ -27,7 +27,7 @@ _PROTOCOLS: dict[ProtocolName, str] = {
     "paper": "Protocol `paper`: the LLM is asked about predicted entities with u > τ and, as in the paper, "
     "about gold spans labelled O with u > τ. No stream knows these: compare with the paper only.",
     "deployed": "Protocol `deployed`: no gold is looked at. The LLM is asked about predicted entities with "
-    "u > τ and O spans with an entity probability above ε = {epsilon:g}, at most {max_questions} a post.",
+    "u > τ and O spans with an entity probability above ε = {epsilon:g}, at most {max_candidates} a post.",
 }
 
 _REPLAYED = " These answers were recorded earlier and are replayed: no LLM was asked for these figures."
@@ -116,7 +116,7 @@ class Study:
     protocols: Sequence[ProtocolName] = ()
     llm: str = ""
     epsilon: float = EPSILON
-    max_questions: int = MAX_QUESTIONS
+    max_candidates: int = MAX_CANDIDATES
     _linked: list[Linked] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def each(self) -> Iterator[tuple[Run, ProtocolName]]:
@@ -129,7 +129,7 @@ class Study:
         """The run linked at τ = `threshold`; to `judge` where it is given, else to its own."""
         chosen = judge or run.judge
         assert chosen is not None, "an experiment that links needs a judge"
-        detector = Detector(threshold=threshold, epsilon=self.epsilon, max_questions=self.max_questions)
+        detector = Detector(threshold=threshold, epsilon=self.epsilon, max_candidates=self.max_candidates)
         linked = link_all(run.recognised, detector=detector, judge=chosen, protocol=protocol)
         self._linked.append(linked)
         return linked
@@ -172,7 +172,7 @@ class Study:
         return [
             f"Model: {', '.join(models)}. Data: {', '.join(counted)}.",
             *(
-                _PROTOCOLS[protocol].format(epsilon=self.epsilon, max_questions=self.max_questions)
+                _PROTOCOLS[protocol].format(epsilon=self.epsilon, max_candidates=self.max_candidates)
                 for protocol in self.protocols
             ),
             *([f"LLM: {self.llm}.{_REPLAYED if self.replayed else ''}"] if self.llm else []),

@@ -48,8 +48,8 @@ def test_without_a_budget_not_even_a_sure_error_is_asked_about() -> None:
 
 def test_floor_and_number_of_candidates_are_bounds() -> None:
     assert [one.span for one in detector(floor=0.03).candidates(POST)][-1] == Span(6, 7)
-    assert [one.span for one in detector(max_questions=1).candidates(POST)] == [Span(8, 9)]
-    assert detector(max_questions=0).candidates(POST) == ()
+    assert [one.span for one in detector(max_candidates=1).candidates(POST)] == [Span(8, 9)]
+    assert detector(max_candidates=0).candidates(POST) == ()
 
 
 def test_a_doubtful_entity_does_not_hide_other_boundaries() -> None:
@@ -58,7 +58,7 @@ def test_a_doubtful_entity_does_not_hide_other_boundaries() -> None:
     assert {one.span for one in detector().candidates(post)} == {Span(0, 1), Span(0, 2)}
 
 
-@pytest.mark.parametrize("changes", [{"least": -0.1}, {"floor": 1.1}, {"max_questions": -1}])
+@pytest.mark.parametrize("changes", [{"least": -0.1}, {"floor": 1.1}, {"max_candidates": -1}])
 def test_limits_out_of_range_are_refused(changes) -> None:
     with pytest.raises(ConfigurationError, match="out of range"):
         detector(**changes)

@@ -146,7 +146,7 @@ def test_the_protocol_and_the_thresholds_choose_what_is_asked(app, folder, tmp_p
     assert asked("--protocol", "paper", "--tau", "0.5") == 0
     assert asked("--tau", "0.5") == 200, "Foo and Rome: Anna is certain enough"
     assert asked("--epsilon", "0.4") == 100, "Anna: the others are not plausible enough"
-    assert asked("--max-questions", "1") == 100
+    assert asked("--max-candidates", "1") == 100
 
 
 @pytest.mark.usefixtures("half_knowing")

@@ -12,7 +12,7 @@ import typer
 
 from linkner import calibration
 from linkner.classification import Form
-from linkner.detection import EPSILON, MAX_QUESTIONS, THRESHOLD, BudgetDetector, Detector
+from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD, BudgetDetector, Detector
 from linkner.errors import ConfigurationError
 from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.live_judge import CONNECTIONS
@@ -83,9 +83,9 @@ def evaluate(
             help="In place of τ and ε: posts of 100 to ask about, by the model's calibration (deployed).",
         ),
     ] = None,
-    max_questions: Annotated[
+    max_candidates: Annotated[
         int, typer.Option(help="Most candidates of one post that are asked about (deployed).")
-    ] = MAX_QUESTIONS,
+    ] = MAX_CANDIDATES,
     best_spans: Annotated[
         float, typer.Option(min=0, help="Spans a post at which the recall of the best spans is given.")
     ] = 1.0,
@@ -133,7 +133,7 @@ def evaluate(
             expected="--budget, or --tau and --epsilon",
         )
     asked_as = form or (FormOption.PER_SPAN if protocol is Protocol.PAPER else FormOption.PROPOSE)
-    detector = _detector(model, tau=tau, epsilon=epsilon, budget=budget, max_questions=max_questions)
+    detector = _detector(model, tau=tau, epsilon=epsilon, budget=budget, max_candidates=max_candidates)
     asking = JudgeOptions(
         replies=replies or [],
         llm=llm,
@@ -169,7 +169,7 @@ def evaluate(
         "tau": detector.threshold if isinstance(detector, Detector) else None,
         "epsilon": detector.epsilon if isinstance(detector, Detector) else None,
         "budget": budget,
-        "max_questions": max_questions,
+        "max_candidates": max_candidates,
         "form": asked_as.value,
         "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
         "token_count": None if judge is None else judge.token_count,
@@ -184,7 +184,7 @@ def evaluate(
 
 
 def _detector(
-    model: Path | None, *, tau: float | None, epsilon: float | None, budget: float | None, max_questions: int
+    model: Path | None, *, tau: float | None, epsilon: float | None, budget: float | None, max_candidates: int
 ) -> Detector | BudgetDetector:
     """Under a budget by the model's calibration where there is one, else by τ and ε: as in the stream.
 
@@ -196,10 +196,10 @@ def _detector(
         return Detector(
             threshold=THRESHOLD if tau is None else tau,
             epsilon=EPSILON if epsilon is None else epsilon,
-            max_questions=max_questions,
+            max_candidates=max_candidates,
         )
     known = calibration.read(model or calibration.DEFAULT)
-    return BudgetDetector(calibration=known, least=known.worth(budget), max_questions=max_questions)
+    return BudgetDetector(calibration=known, least=known.worth(budget), max_candidates=max_candidates)
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:

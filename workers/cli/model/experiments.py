@@ -10,14 +10,14 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from linkner.detection import EPSILON, MAX_QUESTIONS
+from linkner.detection import EPSILON, MAX_CANDIDATES
 from workers.cli.model.delivery import deliver
 from workers.cli.model.experiment_options import (
     AsJson,
     Data,
     Descriptions,
     Epsilon,
-    MaxQuestions,
+    MaxCandidates,
     Models,
     Output,
     Part,
@@ -100,7 +100,7 @@ def _add_ruled(name: str, summary: str) -> None:
         llm_model: LlmModel = "gpt-4o-mini",
         protocol: Protocols = None,
         epsilon: Epsilon = EPSILON,
-        max_questions: MaxQuestions = MAX_QUESTIONS,
+        max_candidates: MaxCandidates = MAX_CANDIDATES,
         descriptions: Descriptions = None,
         connections: Connections = CONNECTIONS,
         llm_deadline_s: Deadline = 60.0,
@@ -116,7 +116,7 @@ def _add_ruled(name: str, summary: str) -> None:
             "frontier": frontier.frontier,
         }
         judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-        link = _link(judging, protocol, epsilon, max_questions, descriptions)
+        link = _link(judging, protocol, epsilon, max_candidates, descriptions)
         request = _request(data, data_set, split, model, uncertainty, device, link)
         _make(request, makers[name], output=output, as_json=as_json)
 
@@ -139,7 +139,7 @@ def _add_linked(name: str, summary: str) -> None:
         protocol: Protocols = None,
         threshold: Threshold = "paper",
         epsilon: Epsilon = EPSILON,
-        max_questions: MaxQuestions = MAX_QUESTIONS,
+        max_candidates: MaxCandidates = MAX_CANDIDATES,
         descriptions: Descriptions = None,
         connections: Connections = CONNECTIONS,
         llm_deadline_s: Deadline = 60.0,
@@ -158,7 +158,7 @@ def _add_linked(name: str, summary: str) -> None:
         }
         chosen = read_thresholds(threshold)
         judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-        link = _link(judging, protocol, epsilon, max_questions, descriptions)
+        link = _link(judging, protocol, epsilon, max_candidates, descriptions)
         request = _request(data, data_set, split, model, uncertainty, device, link)
         _make(request, lambda study: makers[name](study, chosen), output=output, as_json=as_json)
 
@@ -186,7 +186,7 @@ def table4(
     protocol: Protocols = None,
     threshold: Threshold = "paper",
     epsilon: Epsilon = EPSILON,
-    max_questions: MaxQuestions = MAX_QUESTIONS,
+    max_candidates: MaxCandidates = MAX_CANDIDATES,
     descriptions: Descriptions = None,
     connections: Connections = CONNECTIONS,
     llm_deadline_s: Deadline = 60.0,
@@ -206,7 +206,7 @@ def table4(
 
     chosen = read_thresholds(threshold)
     judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-    link = _link(judging, protocol, epsilon, max_questions, descriptions)
+    link = _link(judging, protocol, epsilon, max_candidates, descriptions)
     request = _request(data, data_set, split, model, uncertainty, device, link)
     few_shot = FewShot(path=examples, shots=shots, seed=seed)
     with bench(quiet=as_json) as tools:
@@ -227,14 +227,14 @@ def _link(
     judging: JudgeOptions,
     protocols: Sequence[Protocol] | None,
     epsilon: float,
-    max_questions: int,
+    max_candidates: int,
     descriptions: Path | None,
 ) -> LinkRequest:
     return LinkRequest(
         judging=judging,
         protocols=[one.value for one in protocols or Protocol],
         epsilon=epsilon,
-        max_questions=max_questions,
+        max_candidates=max_candidates,
         descriptions=descriptions,
     )
 

@@ -61,7 +61,7 @@ class LinkRequest:
     judging: JudgeOptions
     protocols: Sequence[ProtocolName]
     epsilon: float
-    max_questions: int
+    max_candidates: int
     descriptions: Path | None
 
     def __post_init__(self) -> None:
@@ -133,7 +133,7 @@ class Request:
             protocols=self.link.protocols,
             llm=self.link.llm,
             epsilon=self.link.epsilon,
-            max_questions=self.link.max_questions,
+            max_candidates=self.link.max_candidates,
         )
 
     def _runs(

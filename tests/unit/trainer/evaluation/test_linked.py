@@ -19,8 +19,8 @@ from trainer.evaluation.judges import NOTHING, Asked, ReplayJudge, Spent, Verdic
 from trainer.evaluation.linked import candidates, link_all, pooled, unlinked
 
 WNUT = label_set("wnut17")
-DETECTOR = Detector(threshold=0.3, epsilon=0.3, max_questions=8)
-BLIND = Detector(threshold=0.3, epsilon=1.0, max_questions=8)
+DETECTOR = Detector(threshold=0.3, epsilon=0.3, max_candidates=8)
+BLIND = Detector(threshold=0.3, epsilon=1.0, max_candidates=8)
 """Asks about predicted entities alone."""
 
 
@@ -47,7 +47,7 @@ def test_paper_candidates_are_uncertain_entities_and_uncertain_gold_that_was_mis
 
 
 def test_paper_asks_about_no_gold_span_of_which_the_model_is_certain() -> None:
-    certain = Detector(threshold=0.9, epsilon=0.0, max_questions=8)
+    certain = Detector(threshold=0.9, epsilon=0.0, max_candidates=8)
     assert candidates(recognised(), 0, detector=certain, protocol="paper") == ()
 
 
@@ -92,7 +92,7 @@ def test_a_candidate_without_an_answer_keeps_its_local_label_and_says_so() -> No
 
 
 def test_without_candidates_nothing_is_asked_and_the_local_entities_stand() -> None:
-    certain = Detector(threshold=1.0, epsilon=1.0, max_questions=8)
+    certain = Detector(threshold=1.0, epsilon=1.0, max_candidates=8)
     assert link_all(recognised(), detector=certain, judge=knowing_judge()) == unlinked(recognised())
 
 
@@ -102,7 +102,7 @@ def test_without_entities_the_llm_decided_no_share_of_them() -> None:
 
 @given(st.integers(0, 8), st.floats(0, 1), st.floats(0, 1))
 def test_a_judge_that_was_asked_before_says_the_same(most: int, threshold: float, epsilon: float) -> None:
-    detector = Detector(threshold=threshold, epsilon=epsilon, max_questions=most)
+    detector = Detector(threshold=threshold, epsilon=epsilon, max_candidates=most)
     judge = knowing_judge()
     first = link_all(recognised(), detector=detector, judge=judge)
     assert first == link_all(recognised(), detector=detector, judge=judge)

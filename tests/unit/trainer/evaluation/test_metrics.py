@@ -77,9 +77,9 @@ def test_every_entity_is_in_one_bin_and_the_error_is_a_ratio(probabilities: list
 
 
 def test_the_detector_looks_at_predicted_entities_and_at_its_candidates() -> None:
-    wide = Detector(threshold=0.3, epsilon=0.3, max_questions=8)
+    wide = Detector(threshold=0.3, epsilon=0.3, max_candidates=8)
     assert coverage(recognised(), wide) == Coverage(recall=1.0, per_post=4 / 3)
-    narrow = Detector(threshold=0.3, epsilon=0.95, max_questions=8)
+    narrow = Detector(threshold=0.3, epsilon=0.95, max_candidates=8)
     assert coverage(recognised(), narrow) == Coverage(recall=2 / 3, per_post=1.0)
 
 

@@ -18,7 +18,7 @@ from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
 from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument
 
 POLICIES = Policies()
-DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_questions=8)
+DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)
 
 
 class Scene:

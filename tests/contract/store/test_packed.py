@@ -6,10 +6,8 @@ from dataclasses import replace
 
 from linkner.linking import PROPOSED, link
 from linkner.spans import OUTSIDE, Entity, LabelledSpan
-from tests.contract.test_store import ANNA, FOREVER_S, OSLO, UMIT, Ports, answer, ask, ports, scored
+from tests.contract.store.scene import ANNA, FOREVER_S, OSLO, UMIT, Ports, answer, ask, scored
 from workers.ports import NO_ANSWER, CachedAnswer, ClaimedQuestion
-
-__all__ = ["ports"]
 
 ADDED = (LabelledSpan(OSLO, "location"),)
 

@@ -1,0 +1,63 @@
+"""What consumers and operators read, in memory and in PostgreSQL.
+
+Nothing here waits: a lease of 0 s has ended when it starts, an age of 0 s is reached at once, and what is put
+off for an hour does not come.
+"""
+
+from __future__ import annotations
+
+from linkner.spans import Entity
+from tests.contract.store.scene import (
+    ANNA,
+    OSLO,
+    Ports,
+    accept_one,
+    answer,
+    ask,
+    claimed,
+    local,
+    recognised,
+    scored,
+)
+
+
+class TestReader:
+    def test_there_is_no_such_document(self, ports: Ports) -> None:
+        assert ports.reader.document(1_000_000) is None
+        assert ports.reader.find(source="test", external_id="none") is None
+
+    def test_following_the_feed_yields_each_finished_document_once(self, ports: Ports) -> None:
+        ids = [accept_one(ports, str(number)) for number in range(5)]
+        ports.store.record_recognised([recognised(document_id) for document_id in ids])
+        for document_id in ids:
+            ports.store.complete({document_id: [local(ANNA)]})
+        seen, cursor = [], 0
+        while items := ports.reader.feed(after=cursor, limit=2):
+            assert [item.cursor for item in items] == sorted(item.cursor for item in items)
+            seen += [item.document.document_id for item in items]
+            cursor = items[-1].cursor
+        assert seen == ids
+
+    def test_counts_of_the_whole_store(self, ports: Ports) -> None:
+        finished, (first,) = ask(ports, [scored(ANNA)], external_id="1")
+        ports.store.record_answer(claimed(ports, first), answer({ANNA: "person"}, replayed=True))
+        ports.store.complete({finished: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
+        accept_one(ports, "2")
+        _, (second, third) = ask(ports, [scored(ANNA)], [scored(OSLO)], external_id="3")
+        claimed(ports, second)
+        ports.store.end_question(claimed(ports, third), reason="llm-refused", error="400")
+        counts = ports.reader.counts()
+        assert counts.documents == {"complete": 1, "accepted": 1, "recognised": 1}
+        assert counts.questions == {"answered": 1, "claimed": 1, "dead": 1}
+        assert counts.dead_reasons == {"llm-refused": 1}
+        assert counts.decided_by == {"llm": 1, "local": 1}
+        assert counts.replayed == 1
+        assert 0 <= counts.oldest_unfinished_s < 60
+        assert ports.reader.unfinished() == 2
+
+    def test_an_empty_store(self, ports: Ports) -> None:
+        counts = ports.reader.counts()
+        assert (counts.documents, counts.questions, counts.oldest_unfinished_s) == ({}, {}, 0.0)
+        assert ports.reader.unfinished() == 0
+        assert ports.reader.feed(after=0, limit=10) == []
+        ports.reader.ping()
