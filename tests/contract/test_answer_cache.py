@@ -108,6 +108,15 @@ def test_a_purge_forgets_answers_and_broken_promises(ports: Ports) -> None:
     assert recall(ports, claim) == "ask"
 
 
+def test_a_purge_by_model_forgets_only_what_that_model_answered(ports: Ports) -> None:
+    first, second = two(ports)
+    ports.store.record_answer(claimed(ports, first), answer({ANNA: "person"}), keep=cached("person"))
+    ports.store.recall(claimed(ports, second), b"promised", max_age_s=FOREVER_S)
+    assert ports.store.purge_cache(older_than_s=0.0, model="llm-2") == 0
+    assert ports.store.purge_cache(older_than_s=0.0, model="llm-1") == 1
+    assert (ports.reader.cache().answers, ports.reader.cache().promised) == (0, 1)
+
+
 def test_counts(ports: Ports) -> None:
     empty = ports.reader.cache()
     assert (empty.answers, empty.promised, empty.oldest_s, empty.answered, empty.from_cache) == (

@@ -47,7 +47,15 @@ def test_stats(answered: PostgresStore) -> None:
 
 @pytest.mark.parametrize(
     ("options", "purged"),
-    [((), 0), (("--older-than-days", "1"), 0), (("--older-than-days", "0"), 1), (("--all",), 1)],
+    [
+        ((), 0),
+        (("--older-than-days", "1"), 0),
+        (("--older-than-days", "0"), 1),
+        (("--all",), 1),
+        (("--model", "llm"), 1),
+        (("--model", "another"), 0),
+        (("--model", "llm", "--older-than-days", "1"), 0),
+    ],
 )
 def test_purge(answered: PostgresStore, options: tuple[str, ...], purged: int) -> None:
     assert json.loads(run("purge", *options, "--json")) == {"purged": purged}

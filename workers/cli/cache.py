@@ -57,19 +57,26 @@ def purge(
         float | None,
         typer.Option(min=0.0, help="Forget answers of this age. [default: LINKNER_CACHE_MAX_AGE_S]"),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Only answers that this model gave, by its own name; of any age.")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Forget every answer.")] = False,
     json_only: AsJson = False,
 ) -> None:
     """Forget answers; without an option those that are too old to be used. Finished documents keep theirs.
 
-    Examples: `linkner cache purge`; `linkner cache purge --older-than-days 7`; `linkner cache purge --all`
+    Examples: `linkner cache purge --older-than-days 7`; `linkner cache purge --model gpt-4o-mini-2024-07-18`
     """
     from broker.settings import load_settings
     from workers.cli.state import postgres_url
     from workers.store.database import connect
     from workers.store.repository import PostgresStore
 
-    age_s = load_settings().cache_max_age_s if older_than_days is None else older_than_days * _DAY_S
+    age_s = load_settings().cache_max_age_s
+    if everything or (model is not None and older_than_days is None):
+        age_s = 0.0
+    elif older_than_days is not None:
+        age_s = older_than_days * _DAY_S
     store = PostgresStore(connect(postgres_url(), pool_size=1))
-    purged = store.purge_cache(older_than_s=0.0 if everything else age_s)
+    purged = store.purge_cache(older_than_s=age_s, model=model)
     typer.echo(json.dumps({"purged": purged}) if json_only else f"forgot {purged:,} answers")

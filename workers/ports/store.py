@@ -75,8 +75,11 @@ class Store(Protocol):
     def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
         """End a question without an answer; False where the fence is stale."""
 
-    def purge_cache(self, *, older_than_s: float) -> int:
-        """Forget the cache's answers from before that, and promises that ended without one; how many."""
+    def purge_cache(self, *, older_than_s: float, model: str | None = None) -> int:
+        """Forget the cache's answers from before that, and promises that ended without one; how many.
+
+        With `model` only the answers that it gave.
+        """
 
     def join_attempts(self, document_ids: Collection[int]) -> Mapping[int, int]:
         """How often the join of each of those documents was begun that are to be joined, by id."""

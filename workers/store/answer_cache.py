@@ -71,6 +71,7 @@ _WAKE = text("""
 _PURGE = text("""
     DELETE FROM cached_answers
     WHERE coalesce(answered_at <= now() - make_interval(secs => :older_than_s), promised_until <= now())
+        AND (CAST(:model AS text) IS NULL OR model = :model)
 """)
 
 _COUNTS = text("""
@@ -147,6 +148,6 @@ def counts(connection: Connection) -> CacheCounts:
     )
 
 
-def purge(connection: Connection, *, older_than_s: float) -> int:
+def purge(connection: Connection, *, older_than_s: float, model: str | None) -> int:
     """See `Store.purge_cache`."""
-    return connection.execute(_PURGE, {"older_than_s": older_than_s}).rowcount
+    return connection.execute(_PURGE, {"older_than_s": older_than_s, "model": model}).rowcount

@@ -82,8 +82,8 @@ class PostgresStore:
     def end_question(self, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
         return in_transaction(self._engine, asking.end_question, claim, reason=reason, error=error)
 
-    def purge_cache(self, *, older_than_s: float) -> int:
-        return in_transaction(self._engine, answer_cache.purge, older_than_s=older_than_s)
+    def purge_cache(self, *, older_than_s: float, model: str | None = None) -> int:
+        return in_transaction(self._engine, answer_cache.purge, older_than_s=older_than_s, model=model)
 
     def join_attempts(self, document_ids: Collection[int]) -> Mapping[int, int]:
         return in_transaction(self._engine, finishing.join_attempts, document_ids)

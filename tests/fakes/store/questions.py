@@ -95,12 +95,13 @@ class Questions(Memory):
         self._end(question, state="dead", reason=reason)
         return True
 
-    def purge_cache(self, *, older_than_s: float) -> int:
+    def purge_cache(self, *, older_than_s: float, model: str | None = None) -> int:
         oldest = self.now - older_than_s
         purged = [
             key
             for key, known in self._cache.items()
             if (known.promised_until <= self.now if known.answer is None else known.answered_at <= oldest)
+            and (model is None or (known.answer is not None and known.answer.model == model))
         ]
         for key in purged:
             del self._cache[key]
