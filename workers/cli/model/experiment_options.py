@@ -48,7 +48,7 @@ Threshold = Annotated[
 Epsilon = Annotated[
     float, typer.Option(min=0, max=1, help="Deployed: O spans above this entity probability are asked about.")
 ]
-MaxCandidates = Annotated[int, typer.Option(min=0, help="Deployed: most questions a post.")]
+MaxCandidates = Annotated[int, typer.Option(min=0, help="Deployed: most candidates of a post.")]
 Descriptions = Annotated[
     Path | None, typer.Option(help="JSON of label descriptions for the question. [default: LinkNER's own]")
 ]
