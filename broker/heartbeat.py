@@ -7,8 +7,11 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
-EVERY_S = 0.5
-"""Seconds between two turns of a worker's loop, and so between two signs of life."""
+EVERY_S = 5.0
+"""Most seconds between two signs of life; a health check should allow several times that."""
+
+_TURN_S = 0.5
+"""Most seconds between two turns of a worker's loop; each gives a sign of life."""
 
 
 def beat(path: str) -> None:
@@ -29,7 +32,7 @@ def beat_in_worker(app: Celery, path: str) -> None:
 
         def start(self, parent: Any) -> None:
             beat(path)
-            parent.timer.call_repeatedly(EVERY_S, beat, (path,))
+            parent.timer.call_repeatedly(_TURN_S, beat, (path,))
 
         def stop(self, parent: Any) -> None:
             """The timer ends with the worker."""
