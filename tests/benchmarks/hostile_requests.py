@@ -2,7 +2,7 @@
 
 The gateway runs as a process of its own on embedded PostgreSQL and Redis. Requests are made from a seed:
 posts with odd values, bodies of bytes, deep nesting, numbers beyond any type, broken HTTP, bodies that break
-off, and some that are as they should be. The exit code is 1 where there was a 5xx, or the gateway ended.
+off, and some that are as they should be. The exit code is 1 for a 5xx, a hang, or a gateway that ended.
 
 python -m tests.benchmarks.hostile_requests
 python -m tests.benchmarks.hostile_requests --requests 100000 --seed 7
@@ -37,6 +37,9 @@ THREADS = 4
 NO_ANSWER = "no answer"
 """What a request gets that broke off, or was no HTTP: the connection closes."""
 
+TIMED_OUT = "timed out"
+"""What must not be: neither an answer nor the end of the connection in 30 s."""
+
 
 def send(port: int, hostile: Request) -> str:
     """The status of the answer, or NO_ANSWER. Raises OSError where nobody listens."""
@@ -48,6 +51,8 @@ def send(port: int, hostile: Request) -> str:
             answer = b""
             while part := connection.recv(65_536):
                 answer = answer or part
+        except TimeoutError:
+            return TIMED_OUT
         except OSError:  # closed in the middle of what we sent
             return NO_ANSWER
     return answer[9:12].decode(errors="replace") if answer.startswith(b"HTTP/1.") else NO_ANSWER
@@ -111,6 +116,7 @@ def attack(target: Gateway, *, requests: int, seed: int) -> dict[str, object]:
         "seed": seed,
         "statuses": dict(sorted(statuses.items())),
         "server_errors": sum(count for status, count in statuses.items() if status.startswith("5")),
+        "timed_out": statuses[TIMED_OUT],
         "restarts": int(target.pid != pid),
         "memory_mib": {"after a tenth": round(memory[0], 1), "at the end": round(memory[-1], 1)},
     }
@@ -129,7 +135,7 @@ def main() -> None:
     for status, count in dict(found["statuses"]).items():  # type: ignore[call-overload]
         print(f"{status:10} {count:>9,}")
     print(json.dumps(found))
-    sys.exit(1 if found["server_errors"] or found["restarts"] else 0)
+    sys.exit(1 if found["server_errors"] or found["timed_out"] or found["restarts"] else 0)
 
 
 if __name__ == "__main__":
