@@ -51,6 +51,9 @@ class Settings(BaseSettings):
         description="After SIGTERM, calls that take longer are broken off, and asked again later",
     )
     llm_slots: int = Field(32, gt=0, description="Calls at once in one LLM caller process")
+    llm_gather_s: float = Field(
+        0.2, ge=0, le=1, description="How long answers wait for others, to be written in one transaction"
+    )
     llm_max_wait_s: float = Field(2.0, gt=0, description="Longest wait for the limiter inside a slot")
 
     # Questions
@@ -112,9 +115,10 @@ class Settings(BaseSettings):
     recognise_slots: int = Field(2, gt=0, description="Chunks at once in one recognise worker")
     recognise_timeout_s: float = Field(60.0, gt=0, description="Longest wait for one chunk's recognition")
     recognise_chunk: int = Field(64, gt=0, le=256, description="Documents in one recognise message")
+    classify_chunk: int = Field(8, gt=0, le=1024, description="Questions in one classify message")
     aggregate_chunk: int = Field(128, gt=0, le=1024, description="Documents in one aggregate message")
     recognise_depth: int = Field(8, gt=0, description="Most recognise messages that wait in the queue")
-    classify_depth: int = Field(256, gt=0, description="Most classify messages that wait in the queue")
+    classify_depth: int = Field(32, gt=0, description="Most classify messages that wait in the queue")
     aggregate_depth: int = Field(8, gt=0, description="Most aggregate messages that wait in the queue")
     deadline_s: float = Field(3600.0, gt=0, description="Age at which an open question ends unanswered")
     document_deadline_s: float = Field(

@@ -1,4 +1,4 @@
-"""What a worker does some time after it was told to stop, while it waits for what is in hand."""
+"""What a worker does once it was told to stop, while it waits for what is in hand, and after that."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from celery import signals
 
 
-def after_stopping(act: Callable[[], None], *, after_s: float) -> None:
+def after_stopping(act: Callable[[], None], *, after_s: float = 0.0) -> None:
     """Have `act` called on a thread of its own, `after_s` seconds after SIGTERM."""
 
     def start_clock(**_: object) -> None:
@@ -17,3 +17,12 @@ def after_stopping(act: Callable[[], None], *, after_s: float) -> None:
         timer.start()
 
     signals.worker_shutting_down.connect(start_clock, weak=False)
+
+
+def when_stopped(act: Callable[[], None]) -> None:
+    """Have `act` called once all messages in hand are done, before the process ends."""
+
+    def run(**_: object) -> None:
+        act()
+
+    signals.worker_shutdown.connect(run, weak=False)

@@ -14,7 +14,7 @@ from broker.settings import Settings
 
 
 def consume(
-    app: Celery, queues: Sequence[str], *, settings: Settings, slots: int, log_level: str = "INFO"
+    app: Celery, queues: Sequence[str], *, settings: Settings, at_once: int, log_level: str = "INFO"
 ) -> int:
     """Run the application's tasks on these queues; on SIGTERM finish what is in hand; the exit code.
 
@@ -23,7 +23,7 @@ def consume(
     beat_in_worker(app, settings.heartbeat_file)
     worker = app.Worker(
         pool="threads",
-        concurrency=slots,
+        concurrency=at_once,
         queues=consumed(settings, queues),
         hostname=f"{'-'.join(queues)}-{os.getpid()}@{socket.gethostname()}",
         loglevel=log_level,

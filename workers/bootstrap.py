@@ -6,7 +6,7 @@ an LLM caller loads the LLM's client.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,7 @@ from broker.queues import (
     name_prefix,
 )
 from broker.settings import Settings
+from broker.stopping import after_stopping, when_stopped
 from linkner import calibration
 from linkner.classification import Form
 from linkner.classification.form_files import read_form
@@ -35,16 +36,18 @@ from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
 from workers.bootstrap_llm import batch_gate, batch_llm, budget, llm_gate, llm_pool, tariffs
 from workers.clock import SystemClock
+from workers.group_commit import GroupCommit
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
 from workers.handlers.batch import BatchQuestions
-from workers.handlers.classify import ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestions
 from workers.handlers.ingest import IngestPosts
 from workers.handlers.policies import Policies, Policy, read_policies
 from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
-from workers.ports import Ledger
+from workers.ports import Answered, Ledger
+from workers.slots import ThreadSlots
 from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
 from workers.store.erasing import PostgresErasure
@@ -97,10 +100,19 @@ def limits(settings: Settings) -> Limits:
     return Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
 
 
-def slots(settings: Settings, queues: Sequence[str]) -> int:
-    """How many messages a worker on these queues handles at once."""
-    wanted = {RECOGNISE: settings.recognise_slots, CLASSIFY: settings.llm_slots, AGGREGATE: 2, INGEST: 2}
+def messages_at_once(queues: Sequence[str], settings: Settings) -> int:
+    """How many messages a worker on these queues handles at once.
+
+    Questions have slots of their own: a `classify` message is done when each of its questions has one.
+    """
+    wanted = {RECOGNISE: settings.recognise_slots, CLASSIFY: 1, AGGREGATE: 2, INGEST: 2}
     return max(wanted[queue] for queue in queues)
+
+
+def _connections(queues: Sequence[str], settings: Settings) -> int:
+    """To PostgreSQL: as many as there are threads, up to a number that serves them all."""
+    at_once = settings.llm_slots if CLASSIFY in queues else messages_at_once(queues, settings)
+    return min(at_once, MOST_CONNECTIONS)
 
 
 def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
@@ -115,7 +127,7 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
             "unknown queue", expected=f"some of {', '.join(QUEUE_NAMES)}", got=", ".join(unknown)
         )
     app = celery_app(settings)
-    connections = engine(settings, connections=min(slots(settings, queues), MOST_CONNECTIONS))
+    connections = engine(settings, connections=_connections(queues, settings))
     store, park = PostgresStore(connections), PostgresParking(connections).park
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     if INGEST in queues:
@@ -124,9 +136,7 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
         register_ids_task(app, RECOGNISE, _recognise(settings, store), park=park)
     if CLASSIFY in queues:
         classify = _classify(settings, store, PostgresReader(connections))
-        register_ids_task(
-            app, CLASSIFY, lambda ids: [classify(question_id) for question_id in ids], park=park
-        )
+        register_ids_task(app, CLASSIFY, classify, park=park)
     if AGGREGATE in queues:
         aggregate = AggregateDocuments(store=store, max_attempts=settings.max_attempts)
         register_ids_task(app, AGGREGATE, aggregate, park=park)
@@ -164,19 +174,32 @@ def detector(settings: Settings) -> Detects:
     )
 
 
-def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestion:
+def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestions:
     endpoints, pool = chosen_endpoints(settings), llm_pool(settings)
-    return ClassifyQuestion(
-        answering=_answering(settings, store, model=pool.models),
+    together = GroupCommit(store.record_answers, clock=SystemClock(), gather_s=settings.llm_gather_s)
+    return ClassifyQuestions(
+        answering=_answering(settings, store, model=pool.models, record=together),
         llms=pool,
+        slots=_slots(settings),
         lease_s=settings.lease_s(deadline_s=endpoints.longest_deadline_s),
         budget=budget(settings, policies(settings), ledger),
     )
 
 
-def _answering(settings: Settings, store: PostgresStore, *, model: str) -> Answering:
+def _slots(settings: Settings) -> ThreadSlots:
+    """Slots that take nothing more once the worker is told to stop; it ends when their calls have ended."""
+    found = ThreadSlots(settings.llm_slots, gather_s=settings.llm_gather_s)
+    after_stopping(found.stop)
+    when_stopped(found.close)
+    return found
+
+
+def _answering(
+    settings: Settings, store: PostgresStore, *, model: str, record: Callable[[Answered], bool]
+) -> Answering:
     return Answering(
         store=store,
+        record=record,
         form=question_form(settings),
         label_set=chosen_label_set(settings),
         model=model,
@@ -198,9 +221,12 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
     from workers.store.only_one import OnlyOne
 
     connections = engine(settings, connections=2)
+    store = PostgresStore(connections)
     tariff, *_ = tariffs(settings)
     batching = BatchQuestions(
-        answering=_answering(settings, PostgresStore(connections), model=tariff.model),
+        answering=_answering(
+            settings, store, model=tariff.model, record=lambda one: store.record_answers([one])[0]
+        ),
         batches=PostgresBatches(connections),
         llm=batch_llm(settings),
         tariff=tariff,
@@ -227,7 +253,7 @@ def relay(settings: Settings) -> Relay:
         queues=publisher(settings),
         feeds=[
             QueueFeed(stage="aggregate", chunk=settings.aggregate_chunk, depth=settings.aggregate_depth),
-            QueueFeed(stage="classify", chunk=1, depth=settings.classify_depth),
+            QueueFeed(stage="classify", chunk=settings.classify_chunk, depth=settings.classify_depth),
             QueueFeed(stage="recognise", chunk=settings.recognise_chunk, depth=settings.recognise_depth),
         ],
         clock=SystemClock(),

@@ -1,7 +1,8 @@
 """Celery tasks: unwrap a message, call its handler, log what came of it. No logic lives here.
 
-A message that cannot be used is parked. One that cannot be handled now is forgotten where it carries ids: the
-relay publishes them again. Where it carries posts, which are nowhere else yet, it goes back to its queue.
+A message that cannot be used is parked, and one that this process takes no more goes back to its queue. One
+that cannot be handled now is forgotten where it carries ids: the relay publishes them again. Where it carries
+posts, which are nowhere else yet, it goes back to its queue.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from celery.exceptions import Reject
 from broker.consumer import REQUEUE_PAUSE_S, Park
 from broker.messages import decode_ids, decode_posts
 from broker.queues import INGEST, task_name
-from linkner.errors import InputError, LinknerError, UnavailableError
+from linkner.errors import InputError, LinknerError, StoppedError, UnavailableError
 
 log = logging.getLogger("linkner.tasks")
 
@@ -33,6 +34,8 @@ def register_ids_task(app: Celery, queue: str, handler: IdsHandler, *, park: Par
         ids = decode_ids(message)
         try:
             return handler(ids)
+        except StoppedError:
+            raise
         except LinknerError as error:
             log.warning("action=failed queue=%s error=%s", queue, error)
             return None
@@ -60,6 +63,8 @@ def _register(app: Celery, queue: str, handle: Handle, park: Park) -> None:
         message = arguments[0] if len(arguments) == 1 and not options else [arguments, options]
         try:
             _handle_or_park(queue, message, handle, park)
+        except StoppedError as error:
+            raise Reject(error, requeue=True) from error
         except UnavailableError as error:
             log.warning("action=requeued queue=%s error=%s", queue, error)
             time.sleep(REQUEUE_PAUSE_S)

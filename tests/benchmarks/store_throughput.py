@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from tests.support.one_question import claim_one, record_one
 from workers.ports import Answer, NewDocument, Recognised, Stage
 from workers.stack.embedded import embedded_postgres
 from workers.store.database import connect
@@ -57,9 +58,9 @@ def main(count: int) -> None:
                 work(items[start : start + size])
 
         def answer(question_id: int) -> None:
-            claim = store.claim(question_id, lease_s=60, max_attempts=5)
+            claim = claim_one(store, question_id, lease_s=60, max_attempts=5)
             assert claim is not None
-            assert store.record_answer(claim, ANSWER)
+            assert record_one(store, claim, ANSWER)
 
         def accept() -> None:
             for start in range(0, count, 500):

@@ -9,19 +9,25 @@ from broker.consumer import parking_consumer
 from broker.queues import CLASSIFY, INGEST, celery_app, name_prefix
 from broker.settings import load_settings
 from broker.worker import consume
-from linkner.errors import UnavailableError
+from linkner.errors import StoppedError, UnavailableError
 from workers.tasks import register_ids_task, register_posts_task
 
 UNLUCKY = 13
 """The id whose handler fails as if the store were away."""
 
+STOPPING = 17
+"""The id whose handler says at the first attempt that its process stops."""
+
 LATER = "the store is away at the first attempt"
 """Posts that say so find the store away once."""
 
-been_away = Event()
+been_away, has_stopped = Event(), Event()
 
 
 def record(received: Any) -> None:
+    if received == (STOPPING,) and not has_stopped.is_set():
+        has_stopped.set()
+        raise StoppedError("this process stops")
     if received == (UNLUCKY,) or (received == [LATER] and not been_away.is_set()):
         been_away.set()
         raise UnavailableError("the store is away")
@@ -44,4 +50,4 @@ if __name__ == "__main__":
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     register_ids_task(app, CLASSIFY, record, park=park)
     register_posts_task(app, record, park=park)
-    raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, slots=2))
+    raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, at_once=2))

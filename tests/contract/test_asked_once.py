@@ -15,11 +15,13 @@ from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.contract.store.overtaking import held_back, without
 from tests.fakes.llm import FreeLlms
+from tests.fakes.slots import FakeSlots, handle_one
 from tests.support.blocking import wait_until_blocked
+from tests.support.one_question import alone, claim_one, recall_one, record_one
 from workers.clock import SystemClock
 from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget
-from workers.handlers.classify import ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestions
 from workers.ports import Answer, CachedAnswer, ClaimedQuestion, NewDocument, Recognised, Reply
 from workers.store import answer_cache
 from workers.store.outbox import PostgresOutbox
@@ -59,9 +61,10 @@ class Stream:
     def __init__(self, engine: Engine, *, cache_max_age_s: float) -> None:
         self.store, self.outbox = PostgresStore(engine), PostgresOutbox(engine)
         self.reader, self.llm = PostgresReader(engine), HeldLlm()
-        self.handle = ClassifyQuestion(
+        self.classify = ClassifyQuestions(
             answering=Answering(
                 store=self.store,
+                record=alone(self.store),
                 form=Form(),
                 label_set=label_set("wnut17"),
                 model="held",
@@ -69,9 +72,13 @@ class Stream:
                 cache_max_age_s=cache_max_age_s,
             ),
             llms=FreeLlms(self.llm),
+            slots=FakeSlots(),
             lease_s=60.0,
             budget=Budget(ledger=self.reader, clock=SystemClock()),
         )
+
+    def handle(self, question_id: int) -> object:
+        return handle_one(self.classify, question_id)
 
     def accept(self, *texts: str) -> None:
         accepted = self.store.accept([NewDocument("test", str(n), text) for n, text in enumerate(texts)])
@@ -127,7 +134,7 @@ def test_the_same_with_the_cache_switched_off(engine: Engine, threads: ThreadPoo
     assert stream.llm.calls > len(NAMES)
 
 
-def _during_the_first_call(stream: Stream, pool: ThreadPoolExecutor) -> list[str]:
+def _during_the_first_call(stream: Stream, pool: ThreadPoolExecutor) -> list[object]:
     """What becomes of all messages that come while the first call is under way."""
     stream.accept(*(copy.format("Anna", n) for n in range(4) for copy in COPIES))
     first, *others = stream.due()
@@ -163,9 +170,9 @@ class TestOnePromise:
     def _two_recalls(self, engine: Engine, database_url: str, pool: ThreadPoolExecutor) -> list[object]:
         first, second = _two_claims(engine)
         with held_back(database_url) as (slow, commit):
-            one = pool.submit(slow.recall, first, b"key", max_age_s=A_DAY_S)
+            one = pool.submit(recall_one, slow, first, b"key", max_age_s=A_DAY_S)
             assert commit.reached.wait(30)
-            two = pool.submit(PostgresStore(engine).recall, second, b"key", max_age_s=A_DAY_S)
+            two = pool.submit(recall_one, PostgresStore(engine), second, b"key", max_age_s=A_DAY_S)
             wait_until_blocked(engine, or_=two.done)
             commit.go.set()
             return [one.result(30), two.result(30)]
@@ -184,7 +191,7 @@ class TestOnePromise:
 def _two_claims(engine: Engine) -> list[ClaimedQuestion]:
     stream = Stream(engine, cache_max_age_s=A_DAY_S)
     stream.accept("Anna in Oslo", "RT @paper: Anna in Oslo")
-    claims = [stream.store.claim(id_, lease_s=60.0, max_attempts=5) for id_ in stream.due()]
+    claims = [claim_one(stream.store, id_, lease_s=60.0, max_attempts=5) for id_ in stream.due()]
     return [claim for claim in claims if claim is not None]
 
 
@@ -194,13 +201,13 @@ def test_an_answer_wakes_what_is_being_put_off(
     """The answer waits for a question that is about to wait for it, and makes it due."""
     first, second = _two_claims(engine)
     store = PostgresStore(engine)
-    assert store.recall(first, b"key", max_age_s=A_DAY_S) == "ask"
+    assert recall_one(store, first, b"key", max_age_s=A_DAY_S) == "ask"
     answer = Answer({first.candidates[0]: "person"}, "held", "p1", "person", 10, 1, replayed=True)
     keep = CachedAnswer(b"key", ("person",), "held", "p1", "person", replayed=True)
     with held_back(database_url) as (slow, commit):
-        put_off = threads.submit(slow.recall, second, b"key", max_age_s=A_DAY_S)
+        put_off = threads.submit(recall_one, slow, second, b"key", max_age_s=A_DAY_S)
         assert commit.reached.wait(30)
-        answered = threads.submit(store.record_answer, first, answer, keep=keep)
+        answered = threads.submit(record_one, store, first, answer, keep=keep)
         wait_until_blocked(engine, or_=answered.done)
         commit.go.set()
         assert (put_off.result(30), answered.result(30)) == ("put-off", True)

@@ -16,6 +16,7 @@ from linkner.spans import Entity, Recognition
 from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
+from tests.support.one_question import record_one
 from workers.cli import app
 from workers.ports import Batches, CachedAnswer, Call, Lane, Recognised, StoredBatch
 from workers.store.batching import PostgresBatches
@@ -133,7 +134,7 @@ def test_what_a_batch_did_not_answer_waits_for_the_next(world: World) -> None:
     first = world.gathered()
     answered, other = world.members(first)
     claim = claimed(world.ports, answered)
-    assert world.ports.store.record_answer(claim, answer({ANNA: "person"}))
+    assert record_one(world.ports.store, claim, answer({ANNA: "person"}))
     states = [question.state for question in world.batches.members(first.batch_id)]
     assert states == ["answered", "open"]
     world.batches.close(first.batch_id, error="expired", calls={})
@@ -163,7 +164,7 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     assert world.batches.reopen_late(batch.batch_id) == 1
     assert world.batches.reopen_late(batch.batch_id) == 0
     claim = claimed(world.ports, question.question_id)
-    assert world.ports.store.record_answer(claim, answer({ANNA: "group"}))
+    assert record_one(world.ports.store, claim, answer({ANNA: "group"}))
     assert due(world.ports, "aggregate") == [document_id]
     world.ports.store.complete({document_id: [Entity(ANNA, "group", "llm", 0.75, 0.5)]})
     (item,) = world.ports.reader.feed(after=0, limit=10)
@@ -193,7 +194,7 @@ def test_known_keys_are_those_that_have_an_answer(world: World) -> None:
     world.ask("1", lane="now")
     (question_id,) = due(world.ports, "classify")
     keep = CachedAnswer(b"known", ("person",), "m", "p", "raw", replayed=False)
-    world.ports.store.record_answer(claimed(world.ports, question_id), answer({ANNA: "person"}), keep=keep)
+    record_one(world.ports.store, claimed(world.ports, question_id), answer({ANNA: "person"}), keep=keep)
     assert world.batches.known([b"known", b"unknown"], max_age_s=FOREVER_S) == {b"known"}
     assert world.batches.known([b"known"], max_age_s=0.0) == set()
     assert world.batches.known([], max_age_s=FOREVER_S) == set()
@@ -219,7 +220,7 @@ def test_the_command_lists_the_latest_first(
     world.ask("1")
     first = world.gathered()
     (question_id,) = world.members(first)
-    ports.store.record_answer(claimed(ports, question_id), answer({ANNA: "person"}))
+    record_one(ports.store, claimed(ports, question_id), answer({ANNA: "person"}))
     batches.close(first.batch_id, error="expired", calls={})
     world.ask("2")
     second = world.gathered()

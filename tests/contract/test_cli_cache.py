@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from typer.testing import CliRunner
 
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
+from tests.support.one_question import claim_one, record_one
 from workers.cli import app
 from workers.ports import Answer, CachedAnswer, NewDocument, Recognised
 from workers.store.repository import PostgresStore
@@ -22,10 +23,10 @@ def answered(engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch)
     (new,) = store.accept([NewDocument("test", "1", "Anna sings")])
     scored = ScoredSpan(span, "person", 0.6, 0.4, {OUTSIDE: 0.4, "person": 0.6})
     store.record_recognised([Recognised(new.document_id, "m", Recognition((scored,), ()), ((scored,),))])
-    claim = store.claim(1, lease_s=60.0, max_attempts=5)
+    claim = claim_one(store, 1, lease_s=60.0, max_attempts=5)
     assert claim is not None
     answer = Answer({span: "person"}, "llm", "p1", "person", 10, 1, replayed=False)
-    store.record_answer(claim, answer, keep=CachedAnswer(b"k", ("person",), "llm", "p1", "person", False))
+    record_one(store, claim, answer, keep=CachedAnswer(b"k", ("person",), "llm", "p1", "person", False))
     return store
 
 

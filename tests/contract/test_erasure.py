@@ -19,6 +19,7 @@ from linkner.errors import InputError
 from linkner.pricing import Usage
 from linkner.spans import OUTSIDE, Entity, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
+from tests.support.one_question import claim_one, recall_one, record_one
 from workers.ports import (
     Answer,
     CachedAnswer,
@@ -66,13 +67,13 @@ class World:
         self.store.record_recognised([Recognised(document_id, "m", Recognition((SCORED,), ()), ((SCORED,),))])
         sent: list[int] = []
         self.outbox.publish_due("classify", limit=10, send=sent.extend)
-        claim = self.store.claim(sent[-1], lease_s=60.0, max_attempts=5)
+        claim = claim_one(self.store, sent[-1], lease_s=60.0, max_attempts=5)
         assert claim is not None
         assert claim.document_id == document_id
         return claim
 
     def finish(self, document_id: int) -> int:
-        self.store.record_answer(self.ask(document_id), ANSWER, keep=KEPT, call=CALL)
+        record_one(self.store, self.ask(document_id), ANSWER, keep=KEPT, call=CALL)
         self.store.complete({document_id: [ENTITY]})
         return document_id
 
@@ -155,15 +156,15 @@ def test_money_is_kept_and_the_cached_answer_is_not(world: World) -> None:
     ]
     assert world.reader.cache().answers == 0
     claim = world.ask(world.accept("2"))
-    assert world.store.recall(claim, KEPT.key, max_age_s=DAY_S) == "ask"
+    assert recall_one(world.store, claim, KEPT.key, max_age_s=DAY_S) == "ask"
 
 
 def test_a_cached_answer_that_another_document_gave_stays(world: World) -> None:
     world.finish(world.accept("1"))
     served = world.accept("2")
     claim = world.ask(served)
-    assert world.store.recall(claim, KEPT.key, max_age_s=DAY_S) == KEPT
-    world.store.record_answer(claim, replace(ANSWER, cached=True))
+    assert recall_one(world.store, claim, KEPT.key, max_age_s=DAY_S) == KEPT
+    record_one(world.store, claim, replace(ANSWER, cached=True))
     world.erase(source="test", external_id="2")
     assert world.reader.cache().answers == 1
 
@@ -185,10 +186,10 @@ class TestInFlight:
         document_id = world.accept("1")
         claim = world.ask(document_id)
         world.erase(source="test")
-        assert not world.store.record_answer(claim, ANSWER, keep=KEPT, call=CALL)
+        assert not record_one(world.store, claim, ANSWER, keep=KEPT, call=CALL)
         assert not world.store.release(claim, delay_s=0.0, error=None)
         assert not world.store.end_question(claim, reason="late", error="")
-        assert world.store.recall(claim, KEPT.key, max_age_s=DAY_S) == "stale"
+        assert recall_one(world.store, claim, KEPT.key, max_age_s=DAY_S) == "stale"
         world.store.record_call(claim, CALL)
         assert [row.calls for row in world.ledger.costs("source", within_s=DAY_S)] == [1]
         assert world.reader.cache().answers == 0
@@ -196,7 +197,7 @@ class TestInFlight:
 
     def test_a_late_join_brings_nothing_back(self, world: World) -> None:
         document_id = world.accept("1")
-        world.store.record_answer(world.ask(document_id), ANSWER)
+        record_one(world.store, world.ask(document_id), ANSWER)
         assert len(world.store.joinable([document_id])) == 1
         world.erase(source="test")
         assert world.store.complete({document_id: [ENTITY]}) == 0
@@ -286,9 +287,9 @@ def test_erasing_while_workers_are_at_work(engine: Engine) -> None:
             questions: list[int] = []
             outbox.publish_due("classify", limit=3, send=questions.extend)
             for question_id in questions:
-                if claim := store.claim(question_id, lease_s=60.0, max_attempts=5):
-                    store.recall(claim, KEPT.key, max_age_s=DAY_S)
-                    store.record_answer(claim, ANSWER, keep=KEPT, call=CALL)
+                if claim := claim_one(store, question_id, lease_s=60.0, max_attempts=5):
+                    recall_one(store, claim, KEPT.key, max_age_s=DAY_S)
+                    record_one(store, claim, ANSWER, keep=KEPT, call=CALL)
             store.complete({joinable.document_id: [ENTITY] for joinable in store.joinable(everyone)})
 
     def erase() -> None:

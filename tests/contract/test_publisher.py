@@ -24,7 +24,7 @@ from broker.queues import (
 )
 from broker.settings import Settings
 from linkner.errors import ConfigurationError, UnavailableError
-from tests.contract.recording_worker import LATER, UNLUCKY
+from tests.contract.recording_worker import LATER, STOPPING, UNLUCKY
 from tests.support.waiting import wait_until
 from workers.stack.guarded import GuardedProcess
 
@@ -87,6 +87,14 @@ def test_ids_that_cannot_be_handled_now_stop_nothing(
     output = "\n".join(what_a_worker_prints(settings, tmp_path, until=1))
     assert "action=failed queue=classify error=the store is away" in output
     assert "received (2,)" in output
+
+
+def test_ids_that_a_stopping_process_takes_no_more_go_back_to_their_queue(
+    publisher: Publisher, settings: Settings, tmp_path: Path
+) -> None:
+    publisher.send(CLASSIFY, [STOPPING])
+    assert f"received {(STOPPING,)}" in what_a_worker_prints(settings, tmp_path, until=1)
+    assert publisher.depth(CLASSIFY) == 0
 
 
 def test_posts_that_cannot_be_handled_now_come_again(

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from linkner.pricing import Usage
 from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, ask, claimed, scored
+from tests.support.one_question import record_one
 from workers.cli import app
 from workers.ports import Call
 
@@ -31,7 +32,7 @@ def record(ports: Ports, *calls: Call) -> None:
     *others, last = calls
     for call in others:
         ports.store.record_call(claim, call)
-    assert ports.store.record_answer(claim, answer({ANNA: "person"}), call=last)
+    assert record_one(ports.store, claim, answer({ANNA: "person"}), call=last)
 
 
 def test_nothing_was_spent(ports: Ports) -> None:
@@ -77,7 +78,7 @@ def test_an_answer_that_is_dropped_records_no_call(ports: Ports) -> None:
     _, (question_id,) = ask(ports, [scored(ANNA)])
     lost = claimed(ports, question_id, lease_s=0.0)
     claimed(ports, question_id)
-    assert not ports.store.record_answer(lost, answer({ANNA: "person"}), call=CALL)
+    assert not record_one(ports.store, lost, answer({ANNA: "person"}), call=CALL)
     assert ports.reader.spent_today() == {}
 
 

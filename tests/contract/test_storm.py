@@ -32,7 +32,7 @@ def test_nothing_is_lost_or_doubled(engine: Engine, seed: int) -> None:
         (outbox, "LOST_QUESTIONS", "published_at <= now()", "published_at > now()", "lost"),
         (outbox, "FREE_LEASES", "lease_until <= now()", "false", "lost"),
         (asking, "CLAIM", "state = 'claimed' AND lease_until <= now()", "state = 'claimed'", "doubled"),
-        (asking, "ANSWER", "fence = :fence", ":fence > 0", "doubled"),
+        (asking, "ANSWER", "questions.fence = claim.fence", "true", "doubled"),
         (finishing, "LOCK_UNFINISHED", "AND state = :state", "AND :state > ''", "doubled"),
     ],
     ids=["relay-documents", "relay-questions", "lease-ends", "lease-holds", "fence", "idempotent-join"],

@@ -5,13 +5,35 @@ from __future__ import annotations
 import time
 
 import pytest
+from sqlalchemy import text
 
-from tests.benchmarks.llm.bench_stack import bench_stack
+from broker.messages import decode_ids
+from broker.queues import CLASSIFY, celery_app, declared_queues
+from tests.benchmarks.llm.bench_stack import BenchStack, bench_stack
 from tests.support.waiting import wait_until
 
 CLAIMED = "SELECT count(*) FROM questions WHERE state = 'claimed'"
 ANSWERED = "SELECT count(*) FROM questions WHERE state = 'answered'"
+PUBLISHED = "SELECT id FROM questions WHERE state = 'pending' AND published_at IS NOT NULL"
 PROMISED = "SELECT count(*) FROM cached_answers WHERE answered_at IS NULL"
+
+
+def _published(stack: BenchStack) -> set[int]:
+    """The questions that a message says are due."""
+    with stack.engine.connect() as connection:
+        return set(connection.execute(text(PUBLISHED)).scalars())
+
+
+def _queued(stack: BenchStack) -> set[int]:
+    """The questions of the messages that wait; they are taken out."""
+    found: set[int] = set()
+    with celery_app(stack.settings).connection_for_read() as connection:
+        queue = declared_queues(stack.settings)[CLASSIFY](connection.default_channel)
+        while (message := queue.get()) is not None:
+            message.ack()
+            (body, *_), *_ = message.decode()
+            found.update(decode_ids(body))
+    return found
 
 
 @pytest.mark.timeout(200)
@@ -31,6 +53,7 @@ def test_calls_in_flight_are_finished_and_recorded_and_no_lease_is_left() -> Non
         assert (stack.number(CLAIMED), stack.number(PROMISED)) == (0, 0)
         assert stack.number(ANSWERED) == len(stack.calls()) >= answered + slots, "each call was recorded"
         assert stack.number(ANSWERED) < len(posts), "and no new one was begun for what still waited"
+        assert _published(stack) <= _queued(stack), "what waited for a slot is in the queue again"
         assert took_s < 40
 
 

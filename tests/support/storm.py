@@ -19,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from linkner.linking import link
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import TinyRecogniser
+from tests.support.one_question import claim_one, record_one
 from workers.chaos.ledger import Ledger
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised, Stage
 from workers.store.outbox import PostgresOutbox
@@ -162,7 +163,7 @@ class Storm:
             self._finish(partial(self._store.record_recognised, [result]))
 
     def _classify(self, question_id: int) -> None:
-        claim = self._store.claim(question_id, lease_s=3600.0, max_attempts=MAX_ATTEMPTS)
+        claim = claim_one(self._store, question_id, lease_s=3600.0, max_attempts=MAX_ATTEMPTS)
         if claim is not None:
             self._doubled += question_id in self._held
             self._held.add(question_id)
@@ -172,7 +173,7 @@ class Storm:
     def _answer(self, claim: ClaimedQuestion) -> None:
         labels = dict.fromkeys(claim.candidates, "person")
         answer = Answer(labels, "llm", "p1", "person", 9, 1, replayed=False)
-        if self._store.record_answer(claim, answer):
+        if record_one(self._store, claim, answer):
             self._held.discard(claim.question_id)
             self._doubled += self._fences[claim.question_id] != claim.fence
 

@@ -89,14 +89,12 @@ def worker(
     """
     from broker.settings import load_settings
     from broker.worker import consume
-    from workers.bootstrap import slots, worker_app
+    from workers.bootstrap import messages_at_once, worker_app
 
     _log(log_level)
     settings = load_settings()
-    app = worker_app(settings, queues)
-    raise typer.Exit(
-        consume(app, queues, settings=settings, slots=slots(settings, queues), log_level=log_level)
-    )
+    app, at_once = worker_app(settings, queues), messages_at_once(queues, settings)
+    raise typer.Exit(consume(app, queues, settings=settings, at_once=at_once, log_level=log_level))
 
 
 def migrate() -> None:

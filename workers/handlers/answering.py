@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +12,16 @@ from linkner.errors import ServiceError, UnavailableError
 from linkner.labels import LabelSet
 from linkner.spans import Span
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, Call, ClaimedQuestion, Reply, Store
+from workers.ports import (
+    ATTEMPTS_EXHAUSTED,
+    Answer,
+    Answered,
+    CachedAnswer,
+    Call,
+    ClaimedQuestion,
+    Reply,
+    Store,
+)
 
 log = logging.getLogger("linkner.classify")
 
@@ -23,6 +32,9 @@ _READABLE_BY = 2  # the attempt whose reply is taken as it is
 
 Outcome = Literal["answered", "released", "put-off", "ended", "skipped", "stale"]
 
+Asking = tuple[ClaimedQuestion, SharedQuestion]
+"""A question that is held, and what is asked in it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:
@@ -30,33 +42,42 @@ class Answering:
 
     A question equal to one answered within `cache_max_age_s` takes that answer, and one equal to a question
     that is being asked is put off until it is answered; 0 asks each anew. `model` is what is asked, by the
-    name that stands in the cache's keys.
+    name that stands in the cache's keys. `record` writes one answer; it may wait for others to write with it.
     """
 
     store: Store
+    record: Callable[[Answered], bool]
     form: Form
     label_set: LabelSet
     model: str
     max_attempts: int
     cache_max_age_s: float
 
-    def claim(self, question_id: int, *, lease_s: float) -> ClaimedQuestion | None:
-        """Take the question; None where it has ended, is held, or has just been ended as poison."""
-        return self.store.claim(question_id, lease_s=lease_s, max_attempts=self.max_attempts)
+    def claim(self, question_ids: Collection[int], *, lease_s: float) -> list[ClaimedQuestion]:
+        """Take those questions that have not ended and are not held; poisoned ones end here."""
+        return self.store.claim(question_ids, lease_s=lease_s, max_attempts=self.max_attempts)
 
     def question(self, text: str, candidates: Sequence[Span]) -> SharedQuestion:
         """What is asked about these candidates."""
         asked = ask_at_once(text, candidates, form=self.form, label_set=self.label_set)
         return SharedQuestion.of(asked, model=self.model)
 
-    def recall(self, claim: ClaimedQuestion, question: SharedQuestion) -> Outcome | Literal["ask"]:
+    def recall(self, asking: Sequence[Asking]) -> list[Outcome | Literal["ask"]]:
         """`ask` where there is no answer and nobody else is asking; else what became of the question."""
         if not self.cache_max_age_s:
-            return "ask"
-        known = self.store.recall(claim, question.key, max_age_s=self.cache_max_age_s)
-        if isinstance(known, CachedAnswer):
-            return "answered" if self.store.record_answer(claim, question.take(known)) else "stale"
-        return known
+            return ["ask"] * len(asking)
+        keys = [(claim, question.key) for claim, question in asking]
+        recalled = self.store.recall(keys, max_age_s=self.cache_max_age_s)
+        found = [
+            Answered(claim, question.take(known))
+            for (claim, question), known in zip(asking, recalled, strict=True)
+            if isinstance(known, CachedAnswer)
+        ]
+        written = iter(self.store.record_answers(found) if found else ())
+        return [
+            known if not isinstance(known, CachedAnswer) else "answered" if next(written) else "stale"
+            for known in recalled
+        ]
 
     def replied(
         self, claim: ClaimedQuestion, question: SharedQuestion, reply: Reply, call: Call | None
@@ -65,13 +86,13 @@ class Answering:
         reading = read(reply.text, question.asked, self.label_set)
         missing = [span for span in claim.candidates if span not in reading.labels]
         if missing and (claim.attempts < _READABLE_BY or not reading.labels):
-            self._record(claim, call)
+            self._record_call(claim, call)
             return self._unreadable(claim, reply)
         answer = _answer(question, reading, reply)
         keep = question.share(answer) if self.cache_max_age_s else None
-        if self.store.record_answer(claim, answer, keep=keep, call=call):
+        if self.record(Answered(claim, answer, keep, call)):
             return "answered"
-        self._record(claim, call)
+        self._record_call(claim, call)
         return "stale"
 
     def failed(self, claim: ClaimedQuestion, error: ServiceError) -> Outcome:
@@ -97,7 +118,7 @@ class Answering:
         """End the question without an answer."""
         return "ended" if self.store.end_question(claim, reason=reason, error=error) else "stale"
 
-    def _record(self, claim: ClaimedQuestion, call: Call | None) -> None:
+    def _record_call(self, claim: ClaimedQuestion, call: Call | None) -> None:
         if call is not None:
             self.store.record_call(claim, call)
 

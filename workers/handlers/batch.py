@@ -17,7 +17,15 @@ from linkner.errors import ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Outcome
 from workers.handlers.budget import BUDGET, Budget, Tariff
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import BatchedQuestion, Batches, BatchLlm, Call, Reply, StoredBatch
+from workers.ports import (
+    BatchedQuestion,
+    Batches,
+    BatchLlm,
+    Call,
+    ClaimedQuestion,
+    Reply,
+    StoredBatch,
+)
 
 log = logging.getLogger("linkner.batch")
 
@@ -137,11 +145,15 @@ class BatchQuestions:
         return question.key.hex() if shared else f"question-{member.question_id}"
 
     def _recall(self, member: BatchedQuestion, question: SharedQuestion) -> str:
-        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
-        return "skipped" if claim is None else self.answering.recall(claim, question)
+        claim = self._claim(member)
+        return "skipped" if claim is None else self.answering.recall([(claim, question)])[0]
+
+    def _claim(self, member: BatchedQuestion) -> ClaimedQuestion | None:
+        claims = self.answering.claim([member.question_id], lease_s=self.lease_s)
+        return claims[0] if claims else None
 
     def _end_unaffordable(self, member: BatchedQuestion) -> Outcome:
-        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
+        claim = self._claim(member)
         if claim is None:
             return "skipped"
         return self.answering.end(claim, reason=BUDGET, error="the day's budget is spent")
@@ -176,11 +188,11 @@ class BatchQuestions:
         }
 
     def _settle_one(self, member: BatchedQuestion, results: Results) -> Outcome:
-        claim = self.answering.claim(member.question_id, lease_s=self.lease_s)
+        claim = self._claim(member)
         if claim is None:
             return "skipped"
         question = self._question(member)
-        known = self.answering.recall(claim, question)
+        (known,) = self.answering.recall([(claim, question)])
         if known != "ask":
             return known
         result = results.get(self._request_id(member, question))

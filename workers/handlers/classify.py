@@ -1,39 +1,74 @@
-"""Classification of one question: claim → answer cache → limits → LLM → answer, each step safe to repeat."""
+"""Classification of questions: claim → answer cache → limits → LLM → answer, each step safe to repeat.
+
+A message only says which questions are due. Once they are claimed it has done its work: what happens to this
+process then, their leases see to.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
-from workers.handlers.answering import Answering, Outcome
+from workers.handlers.answering import Answering, Asking, Outcome
 from workers.handlers.budget import BUDGET, Budget
-from workers.ports import Llms
+from workers.ports import Llms, Slots
 
 _AWAY_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClassifyQuestion:
-    """Handles one `classify` message: one question about one document.
+class ClassifyQuestions:
+    """Handles one `classify` message: questions, each of which is asked in a slot of its own.
 
-    The lease must outlast the wait for a permit and the call's deadline together: an answer that comes after
-    its lease ended may find a newer fence and is then dropped.
+    The lease must outlast the wait for a permit, the call's deadline and the wait for other answers together:
+    an answer that comes after its lease ended may find a newer fence and is then dropped.
     """
 
     answering: Answering
     llms: Llms
+    slots: Slots
     lease_s: float
     budget: Budget
 
-    def __call__(self, question_id: int) -> Outcome:
-        """Ask the question if it is free and the limits allow; what became of it."""
-        claim = self.answering.claim(question_id, lease_s=self.lease_s)
-        if claim is None:
-            return "skipped"
-        question = self.answering.question(claim.text, claim.candidates)
-        known = self.answering.recall(claim, question)
-        if known != "ask":
-            return known
+    def __call__(self, question_ids: Sequence[int]) -> Counter[Outcome]:
+        """Take the questions as slots become free, until each has one; what became of those that need none.
+
+        Raises:
+            UnavailableError: the store is away, or (StoppedError) this process takes no more questions.
+        """
+        waiting = list(dict.fromkeys(question_ids))
+        outcomes: Counter[Outcome] = Counter()
+        while waiting:
+            taken = self.slots.take(at_most=len(waiting))
+            begun = 0
+            try:
+                for asking in self._to_ask(waiting[:taken], outcomes):
+                    self.slots.run(partial(self._ask, asking))
+                    begun += 1
+            finally:
+                self.slots.give_back(taken - begun)
+            waiting = waiting[taken:]
+        return outcomes
+
+    def _to_ask(self, question_ids: Sequence[int], outcomes: Counter[Outcome]) -> list[Asking]:
+        """Those of the questions that are free, and that the answer cache has nothing of."""
+        claims = self.answering.claim(question_ids, lease_s=self.lease_s)
+        outcomes["skipped"] += len(question_ids) - len(claims)
+        asking = [(claim, self.answering.question(claim.text, claim.candidates)) for claim in claims]
+        to_ask = []
+        for one, known in zip(asking, self.answering.recall(asking), strict=True):
+            if known == "ask":
+                to_ask.append(one)
+            else:
+                outcomes[known] += 1
+        return to_ask
+
+    def _ask(self, asking: Asking) -> Outcome:
+        """Ask one question as the limits allow; what became of it."""
+        claim, question = asking
         try:
             if self.budget.is_spent(claim.source):
                 return self.answering.end(claim, reason=BUDGET, error="the day's budget is spent")

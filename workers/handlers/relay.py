@@ -74,12 +74,14 @@ class Relay:
         if room <= 0 or depth > refill_at:
             return 0, True
 
-        def send(ids: Sequence[int]) -> None:
-            for start in range(0, len(ids), feed.chunk):
-                self.queues.send(feed.stage, ids[start : start + feed.chunk])
+        chunk = 1 if shut else feed.chunk
 
-        published = self.outbox.publish_due(feed.stage, limit=room * feed.chunk, send=send)
-        return published, published == room * feed.chunk
+        def send(ids: Sequence[int]) -> None:
+            for start in range(0, len(ids), chunk):
+                self.queues.send(feed.stage, ids[start : start + chunk])
+
+        published = self.outbox.publish_due(feed.stage, limit=room * chunk, send=send)
+        return published, published == room * chunk
 
     def _sweep_if_due(self) -> Mapping[str, int]:
         now = self.clock.monotonic()

@@ -14,11 +14,12 @@ from workers.ports.keys import ApiKey, Keys, Scope
 from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
 from workers.ports.limiter import Limiter
 from workers.ports.llm import Asked, BatchLlm, BatchState, Llm, Llms, Reply
-from workers.ports.questions import Answer, CachedAnswer, ClaimedQuestion, Joinable, Recalled
+from workers.ports.questions import Answer, Answered, CachedAnswer, ClaimedQuestion, Joinable, Recalled
 from workers.ports.queues import Outbox, Queues, Sender, Stage
 from workers.ports.reader import CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
 from workers.ports.reasons import ATTEMPTS_EXHAUSTED, DEADLINE, NO_ANSWER
 from workers.ports.recogniser import RecogniserClient
+from workers.ports.slots import Slots
 from workers.ports.store import Store
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "NO_ANSWER",
     "Accepted",
     "Answer",
+    "Answered",
     "ApiKey",
     "Asked",
     "BatchLlm",
@@ -65,6 +67,7 @@ __all__ = [
     "Scope",
     "Selection",
     "Sender",
+    "Slots",
     "Stage",
     "Store",
     "StoredBatch",

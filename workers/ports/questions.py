@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from linkner.spans import LabelledSpan, ScoredSpan, Span
+from workers.ports.ledger import Call
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,20 @@ class CachedAnswer:
     raw: str
     replayed: bool
     proposals: tuple[LabelledSpan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer under the claim that it came to.
+
+    `keep` is kept for questions of the same key; those that were put off become due. `call` is the call that
+    gave the answer, recorded with it.
+    """
+
+    claim: ClaimedQuestion
+    answer: Answer
+    keep: CachedAnswer | None = None
+    call: Call | None = None
 
 
 Recalled = CachedAnswer | Literal["ask", "put-off", "stale"]

@@ -8,7 +8,7 @@ from typing import Protocol
 from linkner.spans import Entity
 from workers.ports.documents import Accepted, NewDocument, Recognised, StoredText
 from workers.ports.ledger import Call
-from workers.ports.questions import Answer, CachedAnswer, ClaimedQuestion, Joinable, Recalled
+from workers.ports.questions import Answered, ClaimedQuestion, Joinable, Recalled
 
 
 class Store(Protocol):
@@ -38,30 +38,21 @@ class Store(Protocol):
         With `error` the attempt at them counts; without, their count is what it was when they were read.
         """
 
-    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
-        """Take a question, or None where it has ended, is held, or has just been ended as poison."""
+    def claim(
+        self, question_ids: Collection[int], *, lease_s: float, max_attempts: int
+    ) -> list[ClaimedQuestion]:
+        """Take those questions that have not ended and are not held, by id; poisoned ones end here."""
 
-    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
-        """The answer to the questions of this key, where one younger than `max_age_s` is known.
+    def recall(self, asked: Sequence[tuple[ClaimedQuestion, bytes]], *, max_age_s: float) -> list[Recalled]:
+        """For each claim the answer to the questions of its key, where one younger than `max_age_s` is known.
 
         `ask`: none is, and this claim has now promised to get it before its lease ends. `put-off`: another
         claim has; the question was given back, and comes when the answer does or that lease ends, without
-        counting as an attempt. `stale`: the claim is no longer held.
+        counting as an attempt. `stale`: the claim is no longer held. Each question has one claim here.
         """
 
-    def record_answer(
-        self,
-        claim: ClaimedQuestion,
-        answer: Answer,
-        *,
-        keep: CachedAnswer | None = None,
-        call: Call | None = None,
-    ) -> bool:
-        """Write the answer; False where the fence is stale and nothing was written.
-
-        `keep` is kept for questions of the same key; those that were put off become due. `call` is the call
-        that gave the answer, recorded with it.
-        """
+    def record_answers(self, answered: Sequence[Answered]) -> list[bool]:
+        """Write the answers; False for each whose fence is stale and of which nothing was written."""
 
     def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
         """Write what a call used and cost whose reply became no answer."""

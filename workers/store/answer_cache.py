@@ -4,46 +4,58 @@ A promise makes one flight of many equal questions. It is made by a claim and en
 until then equal questions are put off. The answer makes them due at once; where a promise ends without one,
 the first of them to come back promises in its turn.
 
-One lock order everywhere: a question that is being ended, then the cache's row, then questions put off.
+One lock order everywhere: questions that are being ended, then the cache's rows by key, then questions put
+off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from linkner.spans import LabelledSpan, Span
 from workers.ports import CacheCounts, CachedAnswer, ClaimedQuestion, Recalled
-from workers.store.sql import NAME_CHARS, RAW_CHARS, as_json, notify, storable
+from workers.store.sql import NAME_CHARS, RAW_CHARS, as_json, columns, notify, storable
 
-_HELD = "questions.id = :question_id AND questions.fence = :fence AND questions.state = 'claimed'"
+_ASKED = "unnest(CAST(:keys AS bytea[]), CAST(:question_ids AS bigint[]), CAST(:fences AS bigint[]))"
+_HELD = "questions.id = asked.id AND questions.fence = asked.fence AND questions.state = 'claimed'"
 
 _FIND = text("""
     SELECT key, labels, proposals, model, prompt_version, raw, replayed FROM cached_answers
-    WHERE key = :key AND answered_at > now() - make_interval(secs => :max_age_s)
+    WHERE key = ANY(CAST(:keys AS bytea[])) AND answered_at > now() - make_interval(secs => :max_age_s)
 """)
 
-# It locks the row whether or not it promises: no answer can come between it and PUT_OFF. The question is
-# locked first, so that no promise outlives one that is being erased.
+# It locks the rows whether or not it promises: no answer can come between it and PUT_OFF. The questions are
+# locked first, so that no promise outlives one that is being erased. Of equal questions the one that made
+# the promise before keeps it.
 PROMISE = text(f"""
+    WITH held AS (
+        SELECT asked.key, asked.place, questions.id, questions.lease_until,
+            EXISTS (SELECT FROM cached_answers WHERE key = asked.key AND question_id = asked.id) AS promised
+        FROM {_ASKED} WITH ORDINALITY AS asked (key, id, fence, place)
+        JOIN questions ON {_HELD}
+        ORDER BY questions.id FOR KEY SHARE OF questions
+    )
     INSERT INTO cached_answers AS known (key, question_id, promised_until)
-    SELECT :key, id, lease_until FROM questions WHERE {_HELD} FOR KEY SHARE
+    SELECT DISTINCT ON (key) key, id, lease_until FROM held ORDER BY key, promised DESC, place
     ON CONFLICT (key) DO UPDATE
     SET question_id = excluded.question_id, promised_until = excluded.promised_until, answered_at = NULL
     WHERE CASE WHEN known.answered_at IS NULL
         THEN known.promised_until <= now() OR known.question_id = excluded.question_id
         ELSE known.answered_at <= now() - make_interval(secs => :max_age_s)
     END
-    RETURNING key
+    RETURNING question_id
 """)
 
 _PUT_OFF = text(f"""
     UPDATE questions
     SET state = 'pending', published_at = NULL, lease_until = NULL, attempts = attempts - 1,
         not_before = known.promised_until, awaits = known.key
-    FROM cached_answers AS known
-    WHERE known.key = :key AND {_HELD}
+    FROM {_ASKED} AS asked (key, id, fence) JOIN cached_answers AS known ON known.key = asked.key
+    WHERE {_HELD}
+    RETURNING questions.id
 """)
 
 _KEEP = text("""
@@ -64,7 +76,8 @@ _KEEP = text("""
 _WAKE = text("""
     UPDATE questions SET not_before = now(), awaits = NULL
     WHERE id IN (
-        SELECT id FROM questions WHERE awaits = :key AND state = 'pending' FOR UPDATE SKIP LOCKED
+        SELECT id FROM questions WHERE awaits = ANY(CAST(:keys AS bytea[])) AND state = 'pending'
+        FOR UPDATE SKIP LOCKED
     )
 """)
 
@@ -87,25 +100,52 @@ _SERVED = text("""
 """)
 
 
-def recall(connection: Connection, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+def recall(
+    connection: Connection, asked: Sequence[tuple[ClaimedQuestion, bytes]], *, max_age_s: float
+) -> list[Recalled]:
     """See `Store.recall`."""
-    wanted = {"key": key, "max_age_s": max_age_s}
-    asked = {**wanted, "question_id": claim.question_id, "fence": claim.fence}
-    known = _find(connection, wanted)
-    if known is not None:
-        return known
-    if connection.execute(PROMISE, asked).one_or_none() is not None:
-        return "ask"
-    known = _find(connection, wanted)  # the promise was kept in the meantime
-    if known is not None:
-        return known
-    return "put-off" if connection.execute(_PUT_OFF, asked).rowcount else "stale"
+    known = _find(connection, asked, max_age_s=max_age_s)
+    unknown = [one for one in asked if one[1] not in known]
+    promised = _of_questions(connection, PROMISE, unknown, max_age_s=max_age_s)
+    others = [one for one in unknown if one[0].question_id not in promised]
+    known |= _find(connection, others, max_age_s=max_age_s)  # promises that were kept in the meantime
+    waiting = [one for one in others if one[1] not in known]
+    put_off = _of_questions(connection, _PUT_OFF, waiting)
+
+    def recalled(question_id: int, key: bytes) -> Recalled:
+        if key in known:
+            return known[key]
+        if question_id in promised:
+            return "ask"
+        return "put-off" if question_id in put_off else "stale"
+
+    return [recalled(claim.question_id, key) for claim, key in asked]
 
 
-def _find(connection: Connection, wanted: Mapping[str, object]) -> CachedAnswer | None:
-    row = connection.execute(_FIND, wanted).one_or_none()
-    if row is None:
-        return None
+def _of_questions(
+    connection: Connection,
+    statement: TextClause,
+    asked: Sequence[tuple[ClaimedQuestion, bytes]],
+    **values: float,
+) -> set[int]:
+    """The questions that a statement about these claims says something of."""
+    if not asked:
+        return set()
+    rows = ((key, claim.question_id, claim.fence) for claim, key in asked)
+    wanted = {**values, **columns(rows, "keys", "question_ids", "fences")}
+    return set(connection.execute(statement, wanted).scalars())
+
+
+def _find(
+    connection: Connection, asked: Sequence[tuple[ClaimedQuestion, bytes]], *, max_age_s: float
+) -> dict[bytes, CachedAnswer]:
+    if not asked:
+        return {}
+    wanted = {"keys": [key for _, key in asked], "max_age_s": max_age_s}
+    return {row.key: _cached(row) for row in connection.execute(_FIND, wanted)}
+
+
+def _cached(row: Row[tuple[object, ...]]) -> CachedAnswer:
     return CachedAnswer(
         key=row.key,
         labels=tuple(row.labels),
@@ -117,9 +157,18 @@ def _find(connection: Connection, wanted: Mapping[str, object]) -> CachedAnswer 
     )
 
 
-def keep(connection: Connection, claim: ClaimedQuestion, answer: CachedAnswer) -> None:
-    """Keep the answer and make the questions that await it due. To be called by who ends the question."""
-    values = {
+def keep(connection: Connection, answers: Sequence[tuple[ClaimedQuestion, CachedAnswer]]) -> None:
+    """Keep the answers and make the questions that await them due. To be called by who ends the questions."""
+    if not answers:
+        return
+    rows = [_kept(claim, answer) for claim, answer in answers]
+    connection.execute(_KEEP, sorted(rows, key=lambda row: bytes(row["key"])))
+    if connection.execute(_WAKE, {"keys": [answer.key for _, answer in answers]}).rowcount:
+        notify(connection, ["classify"])
+
+
+def _kept(claim: ClaimedQuestion, answer: CachedAnswer) -> dict[str, Any]:
+    return {
         "key": answer.key,
         "question_id": claim.question_id,
         "labels": list(answer.labels),
@@ -129,9 +178,6 @@ def keep(connection: Connection, claim: ClaimedQuestion, answer: CachedAnswer) -
         "raw": storable(answer.raw, limit=RAW_CHARS),
         "replayed": answer.replayed,
     }
-    connection.execute(_KEEP, values)
-    if connection.execute(_WAKE, {"key": answer.key}).rowcount:
-        notify(connection, ["classify"])
 
 
 def counts(connection: Connection) -> CacheCounts:

@@ -1,39 +1,48 @@
 """Questions: claimed under a lease and a fence token, then answered, given back or ended.
 
-One lock order everywhere: the document, then its question. Whoever ends a question holds the document's row
-while it looks for questions that are still open. Without that, two callers ending a document's last two
+One lock order everywhere: documents, then questions, both by id. Whoever ends a question holds the document's
+row while it looks for questions that are still open. Without that, two callers ending a document's last two
 questions at once would each see the other's as open, and nobody would move the document on.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import Connection, Row, TextClause, text
 
 from linkner.spans import Span
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, Call, ClaimedQuestion
+from workers.ports import ATTEMPTS_EXHAUSTED, Answered, ClaimedQuestion
 from workers.store import answer_cache, spending
 from workers.store.sql import NAME_CHARS, RAW_CHARS, columns, notify, storable, storable_error
 
 _CLAIMABLE = "(state = 'pending' AND not_before <= now() OR state = 'claimed' AND lease_until <= now())"
 _HELD = "id = :question_id AND fence = :fence AND state = 'claimed'"
 
+# Rows are locked in the order of their ids, here as everywhere: two callers with ids in common only wait.
 CLAIM = text(f"""
-    WITH claimed AS (
+    WITH free AS (
+        SELECT id FROM questions
+        WHERE id = ANY(CAST(:ids AS bigint[])) AND attempts < :max_attempts AND {_CLAIMABLE}
+        ORDER BY id FOR NO KEY UPDATE
+    ), claimed AS (
         UPDATE questions
         SET state = 'claimed', fence = fence + 1, attempts = attempts + 1,
             lease_until = now() + make_interval(secs => :lease_s)
-        WHERE id = :question_id AND attempts < :max_attempts AND {_CLAIMABLE}
-        RETURNING id, document_id, fence, attempts
+        FROM free WHERE questions.id = free.id
+        RETURNING questions.id, document_id, fence, attempts
     )
     SELECT claimed.*, documents.source, documents.text,
-        ARRAY(SELECT start FROM spans WHERE question_id = :question_id ORDER BY start, "end") AS starts,
-        ARRAY(SELECT "end" FROM spans WHERE question_id = :question_id ORDER BY start, "end") AS ends
+        ARRAY(SELECT start FROM spans WHERE question_id = claimed.id ORDER BY start, "end") AS starts,
+        ARRAY(SELECT "end" FROM spans WHERE question_id = claimed.id ORDER BY start, "end") AS ends
     FROM claimed JOIN documents ON documents.id = claimed.document_id
+    ORDER BY claimed.id
 """)
 
 _FIND_EXHAUSTED = text(f"""
-    SELECT document_id FROM questions
-    WHERE id = :question_id AND attempts >= :max_attempts AND {_CLAIMABLE}
+    SELECT id, document_id FROM questions
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND attempts >= :max_attempts AND {_CLAIMABLE}
+    ORDER BY document_id, id
 """)
 
 _END_EXHAUSTED = text(f"""
@@ -41,10 +50,21 @@ _END_EXHAUSTED = text(f"""
     WHERE id = :question_id AND attempts >= :max_attempts AND {_CLAIMABLE}
 """)
 
-LOCK_DOCUMENT = text("SELECT id FROM documents WHERE id = :document_id FOR UPDATE")
+LOCK_DOCUMENTS = text("""
+    SELECT id FROM documents WHERE id = ANY(CAST(:ids AS bigint[])) ORDER BY id FOR UPDATE
+""")
 
-ANSWER = text(f"""
-    UPDATE questions SET state = 'answered', ended_at = now(), lease_until = NULL WHERE {_HELD}
+ANSWER = text("""
+    WITH held AS (
+        SELECT questions.id, claim.fence
+        FROM unnest(CAST(:question_ids AS bigint[]), CAST(:fences AS bigint[])) AS claim (id, fence)
+        JOIN questions ON questions.id = claim.id
+        WHERE questions.fence = claim.fence AND questions.state = 'claimed'
+        ORDER BY questions.id FOR NO KEY UPDATE OF questions
+    )
+    UPDATE questions SET state = 'answered', ended_at = now(), lease_until = NULL
+    FROM held WHERE questions.id = held.id
+    RETURNING questions.id, held.fence
 """)
 
 _INSERT_ANSWERS = text("""
@@ -86,17 +106,14 @@ MOVE_ON = text("""
 
 
 def claim(
-    connection: Connection, question_id: int, *, lease_s: float, max_attempts: int
-) -> ClaimedQuestion | None:
+    connection: Connection, question_ids: Collection[int], *, lease_s: float, max_attempts: int
+) -> list[ClaimedQuestion]:
     """See `Store.claim`. A question that was put off is not taken before its time."""
-    wanted = {"question_id": question_id, "max_attempts": max_attempts}
-    row = connection.execute(CLAIM, {**wanted, "lease_s": lease_s}).one_or_none()
-    if row is not None:
-        return _claimed(row)
-    document_id = connection.execute(_FIND_EXHAUSTED, wanted).scalar_one_or_none()
-    if document_id is not None:
-        _end(connection, document_id, _END_EXHAUSTED, {**wanted, "reason": ATTEMPTS_EXHAUSTED})
-    return None
+    wanted = {"ids": list(question_ids), "max_attempts": max_attempts}
+    for row in connection.execute(_FIND_EXHAUSTED, wanted).all():
+        ending = {"question_id": row.id, "max_attempts": max_attempts, "reason": ATTEMPTS_EXHAUSTED}
+        _end(connection, row.document_id, _END_EXHAUSTED, ending)
+    return [_claimed(row) for row in connection.execute(CLAIM, {**wanted, "lease_s": lease_s})]
 
 
 def _claimed(row: Row[tuple[object, ...]]) -> ClaimedQuestion:
@@ -111,42 +128,42 @@ def _claimed(row: Row[tuple[object, ...]]) -> ClaimedQuestion:
     )
 
 
-def record_answer(
-    connection: Connection,
-    claim: ClaimedQuestion,
-    answer: Answer,
-    *,
-    keep: CachedAnswer | None = None,
-    call: Call | None = None,
-) -> bool:
-    """See `Store.record_answer`.
+def record_answers(connection: Connection, answered: Sequence[Answered]) -> list[bool]:
+    """See `Store.record_answers`.
 
     Labels of spans that the question did not ask about are left out, and proposals of those that it did.
     """
-    if not _end(connection, claim.document_id, ANSWER, _held(claim)):
-        return False
+    documents = {"ids": sorted({one.claim.document_id for one in answered})}
+    connection.execute(LOCK_DOCUMENTS, documents)
+    claims = [(one.claim.question_id, one.claim.fence) for one in answered]
+    held = columns(claims, "question_ids", "fences")
+    ended = {(row.id, row.fence) for row in connection.execute(ANSWER, held)}
+    written = [one for one, claim in zip(answered, claims, strict=True) if claim in ended]
+    if written:
+        connection.execute(_INSERT_ANSWERS, [_answer_row(one) for one in written])
+        paid = [(one.claim.question_id, one.claim.source, one.call) for one in written if one.call]
+        spending.record_calls(connection, paid)
+        answer_cache.keep(connection, [(one.claim, one.keep) for one in written if one.keep])
+        _move_on(connection, documents["ids"])
+    return [claim in ended for claim in claims]
+
+
+def _answer_row(answered: Answered) -> dict[str, object]:
+    claim, answer = answered.claim, answered.answer
     said = [(span.start, span.end, label, False) for span, label in answer.labels.items()]
     said += [(one.span.start, one.span.end, one.label, True) for one in answer.proposals]
-    connection.execute(
-        _INSERT_ANSWERS,
-        {
-            **columns(said, "start", "end", "label", "proposed"),
-            "question_id": claim.question_id,
-            "document_id": claim.document_id,
-            "model": storable(answer.model, limit=NAME_CHARS),
-            "prompt_version": answer.prompt_version,
-            "raw": storable(answer.raw, limit=RAW_CHARS),
-            "prompt_tokens": answer.prompt_tokens,
-            "completion_tokens": answer.completion_tokens,
-            "replayed": answer.replayed,
-            "cached": answer.cached,
-        },
-    )
-    if call is not None:
-        spending.record_call(connection, call, question_id=claim.question_id, source=claim.source)
-    if keep is not None:
-        answer_cache.keep(connection, claim, keep)
-    return True
+    return {
+        **columns(said, "start", "end", "label", "proposed"),
+        "question_id": claim.question_id,
+        "document_id": claim.document_id,
+        "model": storable(answer.model, limit=NAME_CHARS),
+        "prompt_version": answer.prompt_version,
+        "raw": storable(answer.raw, limit=RAW_CHARS),
+        "prompt_tokens": answer.prompt_tokens,
+        "completion_tokens": answer.completion_tokens,
+        "replayed": answer.replayed,
+        "cached": answer.cached,
+    }
 
 
 def end_question(connection: Connection, claim: ClaimedQuestion, *, reason: str, error: str) -> bool:
@@ -167,9 +184,13 @@ def _held(claim: ClaimedQuestion) -> dict[str, object]:
 
 def _end(connection: Connection, document_id: int, ending: TextClause, values: dict[str, object]) -> bool:
     """Run `ending` on a question under its document's lock; move the document on if it was the last one."""
-    connection.execute(LOCK_DOCUMENT, {"document_id": document_id})
+    connection.execute(LOCK_DOCUMENTS, {"ids": [document_id]})
     if connection.execute(ending, values).rowcount == 0:
         return False
-    if connection.execute(MOVE_ON, {"ids": [document_id]}).rowcount:
-        notify(connection, ["aggregate"])
+    _move_on(connection, [document_id])
     return True
+
+
+def _move_on(connection: Connection, document_ids: list[int]) -> None:
+    if connection.execute(MOVE_ON, {"ids": document_ids}).rowcount:
+        notify(connection, ["aggregate"])

@@ -15,7 +15,7 @@ from linkner.spans import Span
 from workers.ports import DEADLINE, BatchedQuestion, BatchView, Call, StoredBatch
 from workers.store.database import in_transaction
 from workers.store.dead import replay_questions
-from workers.store.spending import record_call
+from workers.store.spending import record_calls
 from workers.store.sql import storable_error
 
 _DUE = "lane = 'batch' AND batch_id IS NULL AND state = 'pending' AND not_before <= now()"
@@ -168,9 +168,9 @@ def _close(connection: Connection, batch_id: int, *, error: str | None, calls: M
     if closed.rowcount:
         connection.execute(_FREE, {"batch_id": batch_id})
         sources = {row.id: row.source for row in connection.execute(_SOURCES, {"ids": list(calls)})}
-        for question_id, call in calls.items():
-            source = sources.get(question_id, ERASED_SOURCE)
-            record_call(connection, call, question_id=question_id, source=source)
+        record_calls(
+            connection, [(id_, sources.get(id_, ERASED_SOURCE), call) for id_, call in calls.items()]
+        )
 
 
 def _known(connection: Connection, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:

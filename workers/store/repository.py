@@ -9,8 +9,7 @@ from sqlalchemy import Engine
 from linkner.spans import Entity
 from workers.ports import (
     Accepted,
-    Answer,
-    CachedAnswer,
+    Answered,
     Call,
     ClaimedQuestion,
     Joinable,
@@ -53,28 +52,22 @@ class PostgresStore:
             self._engine, finishing.fail_recognition, document_ids, reason=reason, error=error
         )
 
-    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+    def claim(
+        self, question_ids: Collection[int], *, lease_s: float, max_attempts: int
+    ) -> list[ClaimedQuestion]:
         return in_transaction(
-            self._engine, asking.claim, question_id, lease_s=lease_s, max_attempts=max_attempts
+            self._engine, asking.claim, question_ids, lease_s=lease_s, max_attempts=max_attempts
         )
 
-    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
-        return in_transaction(self._engine, answer_cache.recall, claim, key, max_age_s=max_age_s)
+    def recall(self, asked: Sequence[tuple[ClaimedQuestion, bytes]], *, max_age_s: float) -> list[Recalled]:
+        return in_transaction(self._engine, answer_cache.recall, asked, max_age_s=max_age_s)
 
-    def record_answer(
-        self,
-        claim: ClaimedQuestion,
-        answer: Answer,
-        *,
-        keep: CachedAnswer | None = None,
-        call: Call | None = None,
-    ) -> bool:
-        return in_transaction(self._engine, asking.record_answer, claim, answer, keep=keep, call=call)
+    def record_answers(self, answered: Sequence[Answered]) -> list[bool]:
+        return in_transaction(self._engine, asking.record_answers, answered)
 
     def record_call(self, claim: ClaimedQuestion, call: Call) -> None:
-        in_transaction(
-            self._engine, spending.record_call, call, question_id=claim.question_id, source=claim.source
-        )
+        paid = [(claim.question_id, claim.source, call)]
+        in_transaction(self._engine, spending.record_calls, paid)
 
     def release(self, claim: ClaimedQuestion, *, delay_s: float, error: str | None) -> bool:
         return in_transaction(self._engine, asking.release, claim, delay_s=delay_s, error=error)

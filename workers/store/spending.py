@@ -6,7 +6,7 @@ adds to a row of its own (a shard), or all calls of a source would wait for each
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from sqlalchemy import Connection, text
@@ -55,9 +55,14 @@ _SPENT_TODAY = text("""
 """)
 
 
-def record_call(connection: Connection, call: Call, *, question_id: int, source: str) -> None:
-    """See `Store.record_call`. The question may have been erased: it was paid for all the same."""
-    values = {
+def record_calls(connection: Connection, calls: Sequence[tuple[int, str, Call]]) -> None:
+    """Each call with its question's id and source. A question may have been erased: it was paid for."""
+    if calls:  # whoever adds to the rows of several sources does so in one order
+        connection.execute(_INSERT, [_row(*call) for call in sorted(calls, key=lambda call: call[1])])
+
+
+def _row(question_id: int, source: str, call: Call) -> dict[str, object]:
+    return {
         "question_id": question_id,
         "source": source,
         "endpoint": storable(call.endpoint, limit=NAME_CHARS),
@@ -69,7 +74,6 @@ def record_call(connection: Connection, call: Call, *, question_id: int, source:
         "batched": call.batched,
         "replayed": call.replayed,
     }
-    connection.execute(_INSERT, values)
 
 
 def costs(connection: Connection, by: CostsBy, *, within_s: float) -> list[CostRow]:

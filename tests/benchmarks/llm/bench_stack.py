@@ -37,6 +37,8 @@ from workers.store.repository import PostgresStore
 LABELS = label_set("wnut17")
 FORM = Form(name="per-span", described=False)
 MODEL = "simulated"
+CHUNK = 8
+"""Questions in a message."""
 
 _CAPITALISED = re.compile(r"(?<!\S)[A-Z][a-z]+(?!\S)")
 _CHUNK = 500
@@ -165,7 +167,8 @@ def bench_stack(
             "LINKNER_LLM_SLOTS": str(slots),
             "LINKNER_QUESTION_FORM": FORM.name,
             "LINKNER_QUESTION_DESCRIPTIONS": "false",
-            "LINKNER_CLASSIFY_DEPTH": str(2 * callers * slots),
+            "LINKNER_CLASSIFY_CHUNK": str(CHUNK),
+            "LINKNER_CLASSIFY_DEPTH": str(2 * callers * slots // CHUNK),
             **environment,
         }
         provider = _provider(folder / "llm", port, posts, options)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, TextClause, event, text
 
 from linkner.spans import Recognition, ScoredSpan, Span
 from tests.support.blocking import wait_until_blocked
+from tests.support.one_question import claim_one
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised
 from workers.store.database import connect
 from workers.store.outbox import PostgresOutbox
@@ -83,7 +84,7 @@ def two_claims(store: PostgresStore, engine: Engine) -> tuple[int, list[ClaimedQ
     store.record_recognised([Recognised(document_id, "local", Recognition(candidates, ()), asked)])
     sent: list[int] = []
     PostgresOutbox(engine).publish_due("classify", limit=10, send=sent.extend)
-    claims = [store.claim(question_id, lease_s=60, max_attempts=5) for question_id in sent]
+    claims = [claim_one(store, question_id, lease_s=60, max_attempts=5) for question_id in sent]
     return document_id, [claim for claim in claims if claim is not None]
 
 

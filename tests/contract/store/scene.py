@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from linkner.spans import OUTSIDE, Entity, Recognition, ScoredSpan, Span
+from tests.support.one_question import claim_one
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Outbox, Reader, Recognised, Stage, Store
 
 TEXT = "Anna met Ümit 🇹🇷 in Oslo"
@@ -90,7 +91,7 @@ def ask(ports: Ports, *questions: Sequence[ScoredSpan], external_id: str = "1") 
 
 
 def claimed(ports: Ports, question_id: int, *, lease_s: float = FOREVER_S) -> ClaimedQuestion:
-    claim = ports.store.claim(question_id, lease_s=lease_s, max_attempts=5)
+    claim = claim_one(ports.store, question_id, lease_s=lease_s, max_attempts=5)
     assert claim is not None
     return claim
 

@@ -14,6 +14,7 @@ from broker.queues import celery_app, declared_queues
 from broker.settings import Settings
 from linkner.errors import InputError, UnavailableError
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from tests.support.one_question import claim_one
 from workers.cli import app
 from workers.ports import DocumentView, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
@@ -68,7 +69,7 @@ def world(engine: Engine) -> World:
     store.record_recognised([Recognised(asked, "local", Recognition((SCORED,), ()), ((SCORED,),))])
     questions: list[int] = []
     outbox.publish_due("classify", limit=1, send=questions.extend)
-    claim = store.claim(questions[0], lease_s=60, max_attempts=5)
+    claim = claim_one(store, questions[0], lease_s=60, max_attempts=5)
     assert claim is not None
     store.end_question(claim, reason="llm-refused", error="HTTP 400")
     store.complete({asked: [FALLBACK]})
@@ -117,7 +118,7 @@ def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revisio
     assert world.feed() == [(world.document.id, 1)], "no longer final"
 
     assert world.due("classify") == [world.question.id]
-    claim = world.store.claim(world.question.id, lease_s=60, max_attempts=5)
+    claim = claim_one(world.store, world.question.id, lease_s=60, max_attempts=5)
     assert claim is not None
     assert claim.attempts == 1
     world.store.end_question(claim, reason="llm-refused", error="HTTP 400 again")

@@ -229,10 +229,10 @@ class TestDeadlocks:
 
         def lock(connection: Connection, order: list[int]) -> None:
             runs.append(order[0])
-            connection.execute(asking.LOCK_DOCUMENT, {"document_id": order[0]})
+            connection.execute(asking.LOCK_DOCUMENTS, {"ids": [order[0]]})
             if len(runs) <= 2:
                 both_hold_one.wait(30)
-            connection.execute(asking.LOCK_DOCUMENT, {"document_id": order[1]})
+            connection.execute(asking.LOCK_DOCUMENTS, {"ids": [order[1]]})
 
         crossing = [pool.submit(in_transaction, engine, lock, order) for order in (ids, ids[::-1])]
         for future in crossing:

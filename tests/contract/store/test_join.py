@@ -23,6 +23,7 @@ from tests.contract.store.scene import (
     scored,
     status,
 )
+from tests.support.one_question import record_one
 
 
 class TestJoin:
@@ -37,7 +38,7 @@ class TestJoin:
         packed, other = due(ports, "classify")
         claim = claimed(ports, packed)
         assert claim.candidates == (ANNA, UMIT)
-        ports.store.record_answer(claim, answer({ANNA: OUTSIDE, UMIT: "person"}))
+        record_one(ports.store, claim, answer({ANNA: OUTSIDE, UMIT: "person"}))
         ports.store.end_question(claimed(ports, other), reason="llm-refused", error="400")
         (joinable,) = ports.store.joinable([document_id])
         assert joinable.entities == (anna, oslo)
@@ -54,7 +55,7 @@ class TestJoin:
 
     def test_completing_writes_the_final_entities(self, ports: Ports) -> None:
         document_id, (first, second) = ask(ports, [scored(ANNA)], [scored(UMIT, OUTSIDE)])
-        ports.store.record_answer(claimed(ports, first), answer({ANNA: "group"}, replayed=True))
+        record_one(ports.store, claimed(ports, first), answer({ANNA: "group"}, replayed=True))
         ports.store.end_question(claimed(ports, second), reason="llm-refused", error="400")
         decided = [
             Entity(OSLO, "location", "local", 0.9, 0.1),

@@ -19,6 +19,7 @@ from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
 from workers.ports import (
     Answer,
+    Answered,
     CachedAnswer,
     Call,
     ClaimedQuestion,
@@ -68,7 +69,7 @@ class Walk:
             self.recognise: 6,
             self.begin: 2,
             self.refuse: 0.2,
-            self.claim: 8,
+            self.claim: 12,
             self.recall: 8,
             self.answer: 2,
             self.end: 1,
@@ -138,38 +139,48 @@ class Walk:
 
     def claim(self) -> None:
         newest = sum(self.fake.counts().questions.values())
-        question_id = self.random.randint(max(newest - 3, 1), newest + 1)
+        recent = range(max(newest - 3, 1), newest + 2)
+        ids = self.random.sample(recent, min(self.random.choice([1, 1, 2, 3]), len(recent)))
         lease_s = self._delay_s()
-        fake = self.fake.claim(question_id, lease_s=lease_s, max_attempts=3)
-        real = self.store.claim(question_id, lease_s=lease_s, max_attempts=3)
-        assert (fake and replace(fake, document_id=self.ids[fake.document_id])) == real
-        if real is not None:
-            self.claims.append(real)
+        fake = self.fake.claim(ids, lease_s=lease_s, max_attempts=3)
+        real = self.store.claim(ids, lease_s=lease_s, max_attempts=3)
+        assert [replace(claim, document_id=self.ids[claim.document_id]) for claim in fake] == real
+        self.claims += real
 
     def answer(self) -> None:
-        if claim := self._claim():
-            said = claim.candidates[: self.random.choice([1, 2, 2])]
-            labels = dict.fromkeys(said, self.random.choice(["person", "location", "O"]))
-            added = [LabelledSpan(span, self.random.choice(["person", "group"])) for span in ADDED]
-            proposals = tuple(self.random.sample(added, self.random.choice([0, 0, 1, 2])))
-            replayed, cached = self.random.random() < 0.5, self.random.random() < 0.5
-            answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed, cached, proposals)
-            key = self.random.choice([*KEYS, None])
-            keep = (
-                None
-                if key is None
-                else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed, proposals)
-            )
-            call = self.random.choice([call_of(f"model-{len(self.claims) % 2}"), None])
-            fake = self.fake.record_answer(claim, answer, keep=keep, call=call)
-            assert fake == self.store.record_answer(claim, answer, keep=keep, call=call)
+        if self.claims:
+            answered = [self._answered(claim) for claim in self._some_claims()]
+            assert self.fake.record_answers(answered) == self.store.record_answers(answered)
+
+    def _answered(self, claim: ClaimedQuestion) -> Answered:
+        said = claim.candidates[: self.random.choice([1, 2, 2])]
+        labels = dict.fromkeys(said, self.random.choice(["person", "location", "O"]))
+        added = [LabelledSpan(span, self.random.choice(["person", "group"])) for span in ADDED]
+        proposals = tuple(self.random.sample(added, self.random.choice([0, 0, 1, 2])))
+        replayed, cached = self.random.random() < 0.5, self.random.random() < 0.5
+        answer = Answer(labels, "llm", "p1", "raw", 10, 1, replayed, cached, proposals)
+        key = self.random.choice([*KEYS, None])
+        keep = (
+            None
+            if key is None
+            else CachedAnswer(key, tuple(labels.values()), "llm", "p1", "raw", replayed, proposals)
+        )
+        call = self.random.choice([call_of(f"model-{len(self.claims) % 2}"), None])
+        return Answered(claim, answer, keep, call)
+
+    def _some_claims(self) -> list[ClaimedQuestion]:
+        """One to three recent claims, stale ones too."""
+        recent = self.claims[-4:]
+        return self.random.sample(recent, min(self.random.choice([1, 1, 2, 3]), len(recent)))
 
     def recall(self) -> None:
         self.claim()
-        if claim := self._claim():
-            key, max_age_s = self.random.choice(KEYS), self.random.choice([LATER_S] * 3 + [0.0])
-            fake = self.fake.recall(claim, key, max_age_s=max_age_s)
-            assert fake == self.store.recall(claim, key, max_age_s=max_age_s)
+        if self.claims:
+            by_question = {claim.question_id: claim for claim in self._some_claims()}
+            asked = [(claim, self.random.choice(KEYS)) for claim in by_question.values()]
+            max_age_s = self.random.choice([LATER_S] * 3 + [0.0])
+            fake = self.fake.recall(asked, max_age_s=max_age_s)
+            assert fake == self.store.recall(asked, max_age_s=max_age_s)
 
     def purge(self) -> None:
         older_than_s = self._delay_s()

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from linkner.spans import Recognition
+from tests.support.one_question import claim_one, record_one
 from workers.handlers.aggregate import AggregateDocuments
 from workers.ports import Answer, Recognised
 from workers.store.database import connect
@@ -133,10 +134,10 @@ def finish(engine: Engine) -> None:
 
     def classify(ids: Sequence[int]) -> None:
         for id in ids:
-            claim = store.claim(id, lease_s=60.0, max_attempts=5)
+            claim = claim_one(store, id, lease_s=60.0, max_attempts=5)
             if claim is not None:
                 labels = dict.fromkeys(claim.candidates, "location")
-                store.record_answer(claim, Answer(labels, "m", "v", "location", 1, 1, replayed=True))
+                record_one(store, claim, Answer(labels, "m", "v", "location", 1, 1, replayed=True))
 
     aggregate = AggregateDocuments(store=store, max_attempts=5)
     for _ in range(3):

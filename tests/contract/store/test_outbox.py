@@ -27,6 +27,7 @@ from tests.contract.store.scene import (
     status,
     sweep,
 )
+from tests.support.one_question import claim_one, record_one
 from workers.ports import NewDocument
 
 
@@ -81,8 +82,8 @@ class TestOutbox:
         claim = claimed(ports, held)
         assert sweep(ports, deadline_s=0.0)["overdue_questions"] == 1
         assert ports.reader.counts().dead_reasons == {"deadline": 1}
-        assert ports.store.claim(pending, lease_s=FOREVER_S, max_attempts=5) is None
-        assert ports.store.record_answer(claim, answer({ANNA: "person"}))
+        assert claim_one(ports.store, pending, lease_s=FOREVER_S, max_attempts=5) is None
+        assert record_one(ports.store, claim, answer({ANNA: "person"}))
         assert due(ports, "aggregate") == [document_id]
 
     def test_a_document_whose_last_question_is_past_the_deadline_moves_on(self, ports: Ports) -> None:

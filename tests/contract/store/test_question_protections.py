@@ -21,6 +21,7 @@ from tests.contract.store.overtaking import (
     two_claims,
     without,
 )
+from tests.support.one_question import claim_one, record_one
 from workers.ports import Recognised
 from workers.store import asking, outbox
 from workers.store.outbox import PostgresOutbox
@@ -39,8 +40,8 @@ class TestLastTwoAnswers:
                 engine,
                 pool,
                 commit,
-                first=lambda: slow.record_answer(anna, reply(anna)),
-                second=lambda: store.record_answer(oslo, reply(oslo)),
+                first=lambda: record_one(slow, anna, reply(anna)),
+                second=lambda: record_one(store, oslo, reply(oslo)),
             )
             commit.go.set()
             assert (one.result(30), two.result(30)) == (True, True)
@@ -52,14 +53,14 @@ class TestLastTwoAnswers:
     def test_switched_off(
         self, engine: Engine, database_url: str, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(asking, "LOCK_DOCUMENT", without(asking.LOCK_DOCUMENT, "FOR UPDATE"))
+        monkeypatch.setattr(asking, "LOCK_DOCUMENTS", without(asking.LOCK_DOCUMENTS, "FOR UPDATE"))
         assert self._answer_both(engine, database_url, threads) == 0
 
     def test_the_sweep_finds_a_document_that_was_left_behind(
         self, engine: Engine, database_url: str, threads: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(asking, "LOCK_DOCUMENT", without(asking.LOCK_DOCUMENT, "FOR UPDATE"))
+            patch.setattr(asking, "LOCK_DOCUMENTS", without(asking.LOCK_DOCUMENTS, "FOR UPDATE"))
             self._answer_both(engine, database_url, threads)
         never = {"republish_after_s": 1e6, "deadline_s": 1e6, "document_deadline_s": 1e6}
         assert PostgresOutbox(engine).sweep(**never)["ended"] == 1
@@ -72,7 +73,7 @@ class TestFence:
         _, (claim, _) = two_claims(store, engine)
         with engine.begin() as connection:
             connection.execute(text("UPDATE questions SET fence = fence + 1"))
-        return store.record_answer(claim, reply(claim))
+        return record_one(store, claim, reply(claim))
 
     def test_intact(self, store: PostgresStore, engine: Engine) -> None:
         assert not self._answer_late(store, engine)
@@ -80,7 +81,7 @@ class TestFence:
     def test_switched_off(
         self, store: PostgresStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(asking, "ANSWER", without(asking.ANSWER, "fence = :fence", ":fence > 0"))
+        monkeypatch.setattr(asking, "ANSWER", without(asking.ANSWER, "questions.fence = claim.fence", "true"))
         assert self._answer_late(store, engine)
 
 
@@ -89,7 +90,7 @@ class TestLease:
 
     def _claim_twice(self, store: PostgresStore, engine: Engine) -> bool:
         _, (claim, _) = two_claims(store, engine)
-        return store.claim(claim.question_id, lease_s=60, max_attempts=5) is not None
+        return claim_one(store, claim.question_id, lease_s=60, max_attempts=5) is not None
 
     def test_intact(self, store: PostgresStore, engine: Engine) -> None:
         assert not self._claim_twice(store, engine)
@@ -137,7 +138,7 @@ class TestForgedIds:
             assert store.begin_recognition(forged) == 0
             results = [Recognised(id_, "m", Recognition((scored(ANNA),), ()), ()) for id_ in forged]
             assert store.record_recognised(results) == 0
-            assert all(store.claim(id_, lease_s=60, max_attempts=5) is None for id_ in forged)
+            assert all(claim_one(store, id_, lease_s=60, max_attempts=5) is None for id_ in forged)
             assert store.joinable(forged) == []
             assert store.complete({id_: [] for id_ in forged}) == 0
         assert reader.counts() == before

@@ -19,6 +19,7 @@ from tests.contract.store.scene import (
     recognised,
     scored,
 )
+from tests.support.one_question import record_one
 
 
 class TestReader:
@@ -40,7 +41,7 @@ class TestReader:
 
     def test_counts_of_the_whole_store(self, ports: Ports) -> None:
         finished, (first,) = ask(ports, [scored(ANNA)], external_id="1")
-        ports.store.record_answer(claimed(ports, first), answer({ANNA: "person"}, replayed=True))
+        record_one(ports.store, claimed(ports, first), answer({ANNA: "person"}, replayed=True))
         ports.store.complete({finished: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
         accept_one(ports, "2")
         _, (second, third) = ask(ports, [scored(ANNA)], [scored(OSLO)], external_id="3")

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from tests.fakes.store.memory import Memory
 from tests.fakes.store.rows import Cached, Question
-from workers.ports import ATTEMPTS_EXHAUSTED, Answer, CachedAnswer, Call, ClaimedQuestion, Recalled
+from workers.ports import ATTEMPTS_EXHAUSTED, Answered, Call, ClaimedQuestion, Recalled
 
 
 class Questions(Memory):
     """The part of ports.Store that handlers of questions use."""
 
-    def claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
+    def claim(
+        self, question_ids: Collection[int], *, lease_s: float, max_attempts: int
+    ) -> list[ClaimedQuestion]:
+        ids = sorted(set(question_ids))
+        claims = [self._claim(id_, lease_s=lease_s, max_attempts=max_attempts) for id_ in ids]
+        return [claim for claim in claims if claim is not None]
+
+    def _claim(self, question_id: int, *, lease_s: float, max_attempts: int) -> ClaimedQuestion | None:
         question = self._questions.get(question_id)
         if question is None or not self._is_claimable(question):
             return None
@@ -35,13 +44,31 @@ class Questions(Memory):
             return question.lease_until <= self.now
         return question.state == "pending" and question.not_before <= self.now
 
-    def recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float) -> Recalled:
+    def recall(self, asked: Sequence[tuple[ClaimedQuestion, bytes]], *, max_age_s: float) -> list[Recalled]:
+        # Of equal questions the one that made the promise before keeps it.
+        order = sorted(range(len(asked)), key=lambda place: not self._has_promised(*asked[place]))
+        recalled: dict[int, Recalled] = {}
+        promised: set[bytes] = set()  # once, even where a lease has ended already
+        for place in order:
+            claim, key = asked[place]
+            found = self._recall(claim, key, max_age_s=max_age_s, may_promise=key not in promised)
+            recalled[place] = found
+            if found == "ask":
+                promised.add(key)
+        return [recalled[place] for place in range(len(asked))]
+
+    def _has_promised(self, claim: ClaimedQuestion, key: bytes) -> bool:
+        known = self._cache.get(key)
+        return known is not None and known.question.id == claim.question_id
+
+    def _recall(self, claim: ClaimedQuestion, key: bytes, *, max_age_s: float, may_promise: bool) -> Recalled:
         known, question = self._cache.get(key), self._held(claim)
         if self.is_known(key, max_age_s=max_age_s):
             return known.answer
         if question is None:
             return "stale"
-        if known is None or known.answer is not None or known.promised_until <= self.now:
+        is_open = known is None or known.answer is not None or known.promised_until <= self.now
+        if may_promise and is_open:
             known = self._cache[key] = Cached(question, question.lease_until)
         if known.question is question:
             known.promised_until = question.lease_until
@@ -50,24 +77,20 @@ class Questions(Memory):
         question.awaits = key
         return "put-off"
 
-    def record_answer(
-        self,
-        claim: ClaimedQuestion,
-        answer: Answer,
-        *,
-        keep: CachedAnswer | None = None,
-        call: Call | None = None,
-    ) -> bool:
-        question = self._held(claim)
+    def record_answers(self, answered: Sequence[Answered]) -> list[bool]:
+        return [self._record_answer(one) for one in answered]
+
+    def _record_answer(self, answered: Answered) -> bool:
+        question = self._held(answered.claim)
         if question is None:
             return False
-        question.answer = answer
+        question.answer = answered.answer
         self._end(question, state="answered")
-        if call is not None:
-            self.record_call(claim, call)
-        if keep is not None:
-            self._cache[keep.key] = Cached(question, self.now, self.now, keep)
-            self._wake(keep.key)
+        if answered.call is not None:
+            self.record_call(answered.claim, answered.call)
+        if answered.keep is not None:
+            self._cache[answered.keep.key] = Cached(question, self.now, self.now, answered.keep)
+            self._wake(answered.keep.key)
         return True
 
     def record_call(self, claim: ClaimedQuestion, call: Call) -> None:

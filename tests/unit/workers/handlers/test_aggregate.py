@@ -10,6 +10,7 @@ from linkner.errors import UnavailableError
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.support.one_question import claim_one, record_one
 from workers.handlers.aggregate import AggregateDocuments
 from workers.ports import ATTEMPTS_EXHAUSTED, Answer, DocumentView, Joinable, NewDocument, Recognised
 from workers.store.dead import Ref
@@ -29,11 +30,11 @@ def prepared() -> tuple[FakeStore, int]:
     ada, zork, oslo = scored(ADA, "person", 0.99), scored(ZORK, "person", 0.6), scored(OSLO, "location", 0.5)
     recognition = Recognition((ada, zork, oslo), ())
     store.record_recognised([Recognised(accepted.document_id, "m", recognition, ((zork,), (oslo,)))])
-    first = store.claim(1, lease_s=10, max_attempts=5)
-    second = store.claim(2, lease_s=10, max_attempts=5)
+    first = claim_one(store, 1, lease_s=10, max_attempts=5)
+    second = claim_one(store, 2, lease_s=10, max_attempts=5)
     assert first is not None
     assert second is not None
-    store.record_answer(first, Answer({ZORK: "group"}, "llm-1", "v1", "group", 9, 1, replayed=True))
+    record_one(store, first, Answer({ZORK: "group"}, "llm-1", "v1", "group", 9, 1, replayed=True))
     assert AggregateDocuments(store=store, max_attempts=5)([accepted.document_id]) == 0
     store.end_question(second, reason="llm-refused", error="HTTP 400")
     return store, accepted.document_id

@@ -17,6 +17,7 @@ from tests.fakes.batches import FakeBatches, FakeBatchLlm
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
+from tests.support.one_question import alone
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
 from workers.handlers.batch import BatchQuestions
@@ -49,6 +50,7 @@ class Scene:
         self.batching = BatchQuestions(
             answering=Answering(
                 store=self.store,
+                record=alone(self.store),
                 form=Form(),
                 label_set=label_set("wnut17"),
                 model="m",
@@ -191,18 +193,18 @@ def test_a_batch_that_never_came_to_be_is_made_again() -> None:
 def test_a_crash_while_settling_is_taken_up_and_costs_nothing_again() -> None:
     scene = Scene("Zork sings", "Anna sings", "Oslo sings")
     scene.step()
-    record, recorded = scene.store.record_answer, []
+    record, recorded = scene.store.record_answers, []
 
-    def dies_at_the_second(claim, answer, **more):
+    def dies_at_the_second(answered):
         if recorded:
             raise KeyboardInterrupt
-        recorded.append(claim)
-        return record(claim, answer, **more)
+        recorded.extend(answered)
+        return record(answered)
 
-    scene.store.record_answer = dies_at_the_second
+    scene.store.record_answers = dies_at_the_second
     with pytest.raises(KeyboardInterrupt):
         scene.step()
-    scene.store.record_answer = record
+    scene.store.record_answers = record
     assert scene.step() == {"answered": 1, "skipped": 1}, "the dead process still holds one"
     assert scene.batches.open()
     scene.clock.sleep(60.0)

@@ -13,12 +13,14 @@ from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm, FreeLlms
+from tests.fakes.slots import FakeSlots
 from tests.fakes.store import FakeStore
 from tests.support.injections import INJECTIONS, Injection
+from tests.support.one_question import alone
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget
-from workers.handlers.classify import ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestions
 from workers.ports import EntityView, NewDocument, Recognised
 from workers.simulate_llm.recorded import PackedQuestion
 from workers.simulate_llm.recorded import Question as SpanQuestion
@@ -98,11 +100,18 @@ def _carry(name: FormName, *texts: str, replies: Mapping[str, str]) -> list[tupl
         honest = HONEST["packed" if prompt.schema else "per-span"]
         return obeyed.get(prompt.user, honest)
 
-    classify = ClassifyQuestion(
+    classify = ClassifyQuestions(
         answering=Answering(
-            store=store, form=form, label_set=WNUT17, model="m", max_attempts=5, cache_max_age_s=3600.0
+            store=store,
+            record=alone(store),
+            form=form,
+            label_set=WNUT17,
+            model="m",
+            max_attempts=5,
+            cache_max_age_s=3600.0,
         ),
         llms=FreeLlms(FakeLlm(answer=answer)),
+        slots=FakeSlots(),
         lease_s=40.0,
         budget=Budget(ledger=store, clock=clock),
     )
@@ -117,7 +126,7 @@ def _carry(name: FormName, *texts: str, replies: Mapping[str, str]) -> list[tupl
         )
     due: list[int] = []
     while store.publish_due("classify", limit=1, send=due.extend):
-        classify(due.pop())
+        classify([due.pop()])
     assert AggregateDocuments(store=store, max_attempts=5)(ids) == len(ids)
     views = [store.document(document_id) for document_id in ids]
     return [view.entities for view in views if view is not None]

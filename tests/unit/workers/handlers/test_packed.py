@@ -9,11 +9,13 @@ from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Entity, Recognition, ScoredSpan, Span
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm, FreeLlms
+from tests.fakes.slots import FakeSlots, handle_one
 from tests.fakes.store import FakeStore
+from tests.support.one_question import alone
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import UNREADABLE, Answering
 from workers.handlers.budget import Budget
-from workers.handlers.classify import ClassifyQuestion
+from workers.handlers.classify import ClassifyQuestions
 from workers.ports import NO_ANSWER, EntityView, NewDocument, Recognised
 
 TEXT = "Zork play the Oslo Opera in Bergen"
@@ -33,9 +35,10 @@ class Scene:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.llm = FakeLlm(answer=answer)
-        self.classify = ClassifyQuestion(
+        self.classify = ClassifyQuestions(
             answering=Answering(
                 store=self.store,
+                record=alone(self.store),
                 form=Form(name=form),
                 label_set=label_set("wnut17"),
                 model="m",
@@ -43,6 +46,7 @@ class Scene:
                 cache_max_age_s=3600.0,
             ),
             llms=FreeLlms(self.llm),
+            slots=FakeSlots(),
             lease_s=40.0,
             budget=Budget(ledger=self.store, clock=self.clock),
         )
@@ -55,12 +59,12 @@ class Scene:
         self.store.record_recognised([recognised])
         return accepted.document_id
 
-    def run(self) -> list[str]:
+    def run(self) -> list[object]:
         """Handle what the relay would publish until nothing is due; the outcomes."""
-        outcomes: list[str] = []
+        outcomes: list[object] = []
         due: list[int] = []
         while self.store.publish_due("classify", limit=1, send=due.extend):
-            outcomes.append(self.classify(due.pop()))
+            outcomes.append(handle_one(self.classify, due.pop()))
         return outcomes
 
     def final(self, document_id: int) -> list[tuple[str, str, str, str | None]]:

@@ -13,6 +13,7 @@ from linkner.spans import Recognition
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
+from tests.support.one_question import claim_one
 from workers.handlers.policies import LANE_NEVER, Policies, Policy
 from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
 from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument
@@ -218,5 +219,5 @@ def test_the_form_says_how_many_candidates_a_question_has(form: FormName, candid
     replace(scene.handle, form=Form(name=form))(scene.ids)
     questions: list[int] = []
     scene.store.publish_due("classify", limit=100, send=questions.extend)
-    claims = [scene.store.claim(question_id, lease_s=1.0, max_attempts=5) for question_id in questions]
+    claims = [claim_one(scene.store, question_id, lease_s=1.0, max_attempts=5) for question_id in questions]
     assert [len(claim.candidates) for claim in claims if claim is not None] == candidates

@@ -29,7 +29,7 @@ class FakeQueues:
 
 
 class Scene:
-    def __init__(self, *, documents: int) -> None:
+    def __init__(self, *, documents: int, chunk: int = 1) -> None:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.llm_is_down = False
@@ -40,7 +40,7 @@ class Scene:
             queues=self.queues,
             feeds=[
                 QueueFeed(stage="recognise", chunk=4, depth=2),
-                QueueFeed(stage="classify", chunk=1, depth=20),
+                QueueFeed(stage="classify", chunk=chunk, depth=20),
             ],
             clock=self.clock,
             republish_after_s=60.0,
@@ -96,19 +96,19 @@ def test_a_queue_is_filled_up_when_half_of_it_is_empty() -> None:
 
 
 def test_while_no_llm_takes_questions_no_more_are_sent_than_a_probe_needs() -> None:
-    scene = Scene(documents=30)
-    scene.ask_about_all(30)
+    scene = Scene(documents=60, chunk=2)
+    scene.ask_about_all(60)
     scene.llm_is_down = True
     for _ in range(5):
         scene.relay.step()
     questions = scene.queues.messages["classify"]
-    assert len(questions) == PROBES
+    assert [len(ids) for ids in questions] == [1] * PROBES
     questions.pop()
     scene.relay.step()
     assert len(questions) == PROBES, "one that came back is followed by another"
     scene.llm_is_down = False
     scene.relay.step()
-    assert len(questions) == 20
+    assert [len(ids) for ids in questions] == [1] * PROBES + [2] * (20 - PROBES)
 
 
 def test_ids_that_become_due_one_by_one_go_together() -> None:
