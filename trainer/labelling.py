@@ -11,8 +11,10 @@ from linkner.recognition.ensemble import Ensemble
 from linkner.repeats import normalise
 from linkner.spans import LabelledSpan, Recognition
 from linkner.text import words
+from trainer.held_out import HeldOut
 
 _CHUNK = 256  # posts between two reports of progress
+NOTHING_HELD_OUT = HeldOut(())
 _ALL = 1_000_000  # more spans than a post has
 
 
@@ -20,12 +22,14 @@ _ALL = 1_000_000  # more spans than a post has
 class SelfLabelled:
     """Posts with the models' entities, one a sentence.
 
-    Left out: `repeated`, posts without words and copies of an earlier one; `unsure`, those with a span that
-    may be an entity or none; `surplus`, what there is more of posts without an entity than with one.
+    Left out: `repeated`, posts without words and copies of an earlier one; `held_out`, those that hold a text
+    of the sets to measure on; `unsure`, those with a span that may be an entity or none; `surplus`, what
+    there is more of posts without an entity than with one.
     """
 
     sentences: tuple[Sentence, ...]
     repeated: int
+    held_out: int
     unsure: int
     surplus: int
 
@@ -36,6 +40,7 @@ def label_posts(
     *,
     unsure: tuple[float, float],
     seed: int,
+    held_out: HeldOut = NOTHING_HELD_OUT,
     told: Callable[[int], None] = lambda _: None,
 ) -> SelfLabelled:
     """Label posts, cut into words as the stream's posts are.
@@ -48,24 +53,27 @@ def label_posts(
         models: what labels them.
         unsure: an entity probability between these two, each in [0, 1], is neither a yes nor a no.
         seed: the same seed keeps the same posts.
+        held_out: texts that a model is to be measured on; posts that hold one are left out.
         told: hears now and then how many posts are done.
     """
     distinct = list(_distinct(texts.values()))
+    usable = [one for one in distinct if not held_out.is_in(one)]
     named: list[Sentence] = []
     bare: list[Sentence] = []
-    for begin in range(0, len(distinct), _CHUNK):
-        chunk = distinct[begin : begin + _CHUNK]
+    for begin in range(0, len(usable), _CHUNK):
+        chunk = usable[begin : begin + _CHUNK]
         recognitions = models.recognise_words(chunk, floor=unsure[0], max_plausible=_ALL)
         for one, found in zip(chunk, recognitions, strict=True):
             if not _doubtful(found, unsure):
                 entities = tuple(LabelledSpan(scored.span, scored.label) for scored in found.entities)
                 (named if entities else bare).append(Sentence(words=one, entities=entities))
-        told(len(texts) - len(distinct) + begin + len(chunk))
+        told(len(texts) - len(usable) + begin + len(chunk))
     kept = random.Random(seed).sample(bare, min(len(bare), len(named)))
     return SelfLabelled(
         sentences=(*named, *kept),
         repeated=len(texts) - len(distinct),
-        unsure=len(distinct) - len(named) - len(bare),
+        held_out=len(distinct) - len(usable),
+        unsure=len(usable) - len(named) - len(bare),
         surplus=len(bare) - len(kept),
     )
 

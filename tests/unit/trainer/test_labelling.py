@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from linkner.spans import OUTSIDE, LabelledSpan, Recognition, ScoredSpan, Span
+from trainer.held_out import HeldOut
 from trainer.labelling import label_posts
 
 UNSURE = (0.3, 0.6)
@@ -50,6 +51,13 @@ def test_posts_with_a_doubtful_span_are_left_out(word: str) -> None:
 def test_copies_and_posts_without_words_are_left_out() -> None:
     made = labelled("p90 sings", "RT @someone: p90 sings", " ", "p90 dances")
     assert (len(made.sentences), made.repeated) == (2, 2)
+
+
+def test_posts_to_measure_on_are_left_out() -> None:
+    texts = {"a": "p90 sings", "b": "p90 dances"}
+    made = label_posts(texts, OneWordModel(), unsure=UNSURE, seed=1, held_out=HeldOut([["P90", "sings"]]))  # type: ignore[arg-type]
+    assert [one.words for one in made.sentences] == [("p90", "dances")]
+    assert (made.held_out, made.repeated) == (1, 0)
 
 
 def test_as_many_posts_without_an_entity_are_kept_as_with_one() -> None:

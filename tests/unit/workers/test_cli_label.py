@@ -46,6 +46,7 @@ def test_posts_become_a_file_to_train_on(model, posts, tmp_path) -> None:
         "sentences": 2,
         "entities": 1,
         "repeated": 1,
+        "held_out": 0,
         "unsure": 0,
         "surplus": 1,
         "output": str(tmp_path / "labelled.conll"),
@@ -58,7 +59,15 @@ def test_posts_become_a_file_to_train_on(model, posts, tmp_path) -> None:
 def test_people_read_what_was_left_out(model, posts, tmp_path) -> None:
     result = label(posts, model, tmp_path / "labelled.conll", *SURE)
     assert "2 of 4 posts with 1 entities" in result.stdout
-    assert "1 empty or repeated, 0 unsure, 1 without an entity" in result.stdout
+    assert "1 empty or repeated, 0 to measure on, 0 unsure, 1 without an entity" in result.stdout
+
+
+def test_posts_to_measure_on_are_left_out(model, posts, tmp_path) -> None:
+    test = tmp_path / "test.conll"
+    test.write_text("House\tO\nrain\tO\nseems\tO\n")
+    result = label(posts, model, tmp_path / "labelled.conll", *SURE, "--except", test, "--json")
+    found = json.loads(result.stdout)
+    assert (found["held_out"], found["surplus"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +76,7 @@ def test_people_read_what_was_left_out(model, posts, tmp_path) -> None:
         (("--limit", 0), None),
         (("--unsure", 0.6, 0.3), "--unsure is no range of probabilities"),
         (("--unsure", 0.0, 1.0), "sure of no entity"),
+        (("--except", "nowhere.conll"), "nowhere.conll"),
     ],
 )
 def test_bad_options_are_one_clear_error(model, posts, tmp_path, options, problem) -> None:

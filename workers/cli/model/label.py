@@ -29,17 +29,22 @@ def label(
         typer.Option(help="Leave out posts with a span whose entity probability is between these two."),
     ] = (0.3, 0.6),
     seed: Annotated[int, typer.Option(help="Seed of the posts without an entity that are kept.")] = 1,
+    except_: Annotated[
+        list[Path] | None,
+        typer.Option("--except", help="CoNLL file to measure on; posts that hold one of its texts go."),
+    ] = None,
     device: Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a line.")] = False,
 ) -> None:
     """Label raw posts with trained models, to train another one on (self-training).
 
-    Left out are copies of a post, posts that the models are unsure of, and at random what there is more of
-    posts without an entity than with one.
+    Left out are copies of a post, posts with a text of the files to measure on (`--except`), posts that the
+    models are unsure of, and at random what there is more of posts without an entity than with one.
 
     Examples:
 
     linkner label --posts posts.jsonl.gz --model seed1 --model seed2 --output labelled.conll
+    --except wnut17/dev.conll --except wnut17/test.conll
 
     linkner train --data wnut17 --add-data labelled.conll --output models/student
     """
@@ -48,6 +53,7 @@ def label(
     from linkner import conll
     from linkner.recognition.ensemble import Ensemble
     from linkner.recognition.recogniser import Recogniser
+    from trainer.held_out import HeldOut
     from trainer.labelling import label_posts
     from trainer.recorded import read_posts
 
@@ -59,10 +65,18 @@ def label(
     texts = dict(islice(read_posts(posts).items(), limit))
     if not texts:
         raise InputError(f"{posts} holds no post", expected='{"id": "…", "text": "…"} on each line')
+    held_out = HeldOut(sentence.words for file in except_ or () for sentence in conll.read(file))
     models = Ensemble([Recogniser.from_pretrained(one, device=device) for one in model or (None,)])
     with Steps(quiet=as_json) as steps:
         steps.expect("label", len(texts))
-        made = label_posts(texts, models, unsure=unsure, seed=seed, told=lambda done: steps.at("label", done))
+        made = label_posts(
+            texts,
+            models,
+            unsure=unsure,
+            seed=seed,
+            held_out=held_out,
+            told=lambda done: steps.at("label", done),
+        )
     if not made.sentences:
         raise InputError(f"the models are sure of no entity in {posts}", expected="posts that name something")
     conll.write(output, made.sentences)
@@ -73,11 +87,11 @@ def _tell(made: SelfLabelled, *, posts: int, output: Path, as_json: bool) -> Non
     entities = sum(len(sentence.entities) for sentence in made.sentences)
     if as_json:
         counts = {"posts": posts, "sentences": len(made.sentences), "entities": entities}
-        left_out = {"repeated": made.repeated, "unsure": made.unsure, "surplus": made.surplus}
+        left_out = {name: getattr(made, name) for name in ("repeated", "held_out", "unsure", "surplus")}
         typer.echo(json.dumps({**counts, **left_out, "output": str(output)}))
         return
     typer.echo(f"{len(made.sentences):,} of {posts:,} posts with {entities:,} entities: {output}")
     typer.echo(
-        f"left out: {made.repeated:,} empty or repeated, {made.unsure:,} unsure, "
-        f"{made.surplus:,} without an entity"
+        f"left out: {made.repeated:,} empty or repeated, {made.held_out:,} to measure on, "
+        f"{made.unsure:,} unsure, {made.surplus:,} without an entity"
     )
