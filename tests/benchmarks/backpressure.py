@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import json
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -21,7 +20,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import mean
 from typing import Any
 
@@ -36,12 +34,11 @@ from starlette.routing import Route
 
 from broker.settings import Settings
 from linkner.chunks import read_request, write_response
+from tests.benchmarks.servers import empty_servers, some_roles
 from tests.fakes.recogniser import TinyRecogniser
-from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.memory import pss_mib
 from workers.stack.stack import answers, free_port
 from workers.stack.supervisor import Role, Supervisor
-from workers.store.migrating import migrate
 
 QUEUE_CAP: int = Settings.model_fields["recognise_depth"].default
 """Most messages that wait in the queue."""
@@ -87,34 +84,22 @@ def stub_service(capacity: int) -> Iterator[str]:
 @contextmanager
 def stack(recogniser: str, *, high_water: int) -> Iterator[tuple[str, Supervisor]]:
     """The gateway's URL and the roles."""
-    with tempfile.TemporaryDirectory(prefix="linkner-") as name:
-        folder, port = Path(name), free_port()
-        (folder / "logs").mkdir()
-        with embedded_postgres(folder / "pg") as postgres, embedded_redis(folder / "redis") as redis:
-            migrate(postgres)
-            told = {
-                "LINKNER_POSTGRES_URL": postgres,
-                "LINKNER_REDIS_URL": redis,
-                "LINKNER_RECOGNISER_URL": recogniser,
-                "LINKNER_GATEWAY_PORT": str(port),
-                "LINKNER_HIGH_WATER": str(high_water),
-                "LINKNER_LLM_BASE_URL": "",
-            }
-            url = f"http://127.0.0.1:{port}"
-            roles = Supervisor(folder=folder / "logs", env=told)
-            try:
-                roles.start(
-                    [
-                        Role("aggregator", ("worker", "ingest", "aggregate")),
-                        Role("recogniser", ("worker", "recognise")),
-                        Role("relay", ("relay",)),
-                        Role("gateway", ("gateway",), answers(f"{url}/readyz")),
-                    ]
-                )
-                roles.wait_until_ready(within_s=120)
-                yield url, roles
-            finally:
-                roles.stop()
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    told = {
+        "LINKNER_RECOGNISER_URL": recogniser,
+        "LINKNER_GATEWAY_PORT": str(port),
+        "LINKNER_HIGH_WATER": str(high_water),
+        "LINKNER_LLM_BASE_URL": "",
+    }
+    wanted = [
+        Role("aggregator", ("worker", "ingest", "aggregate")),
+        Role("recogniser", ("worker", "recognise")),
+        Role("relay", ("relay",)),
+        Role("gateway", ("gateway",), answers(f"{url}/readyz")),
+    ]
+    with empty_servers() as (folder, env), some_roles(wanted, env | told, folder=folder) as roles:
+        yield url, roles
 
 
 def measure(*, capacity: int, seconds: float, high_water: int) -> dict[str, Any]:

@@ -14,24 +14,21 @@ import argparse
 import json
 import socket
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 
 from rich.console import Console
 from rich.progress import Progress
 
+from tests.benchmarks.servers import empty_servers, some_roles
 from tests.support.hostile import Request, request
-from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.memory import pss_mib
 from workers.stack.stack import answers, free_port
 from workers.stack.supervisor import Role, Supervisor
-from workers.store.migrating import migrate
 
 THREADS = 4
 NO_ANSWER = "no answer"
@@ -76,21 +73,11 @@ class Gateway:
 @contextmanager
 def gateway() -> Iterator[Gateway]:
     """A real gateway on a store of its own."""
-    with tempfile.TemporaryDirectory(prefix="linkner-") as name:
-        folder = Path(name)
-        with embedded_postgres(folder / "pg") as postgres, embedded_redis(folder / "redis") as redis:
-            migrate(postgres)
-            port = free_port()
-            (folder / "logs").mkdir()
-            env = {"LINKNER_POSTGRES_URL": postgres, "LINKNER_REDIS_URL": redis}
-            roles = Supervisor(folder=folder / "logs", env=env)
-            try:
-                arguments = ("gateway", "--port", str(port), "--log-level", "ERROR")
-                roles.start([Role("gateway", arguments, answers(f"http://127.0.0.1:{port}/healthz"))])
-                roles.wait_until_ready(within_s=60)
-                yield Gateway(port, roles)
-            finally:
-                roles.stop()
+    port = free_port()
+    arguments = ("gateway", "--port", str(port), "--log-level", "ERROR")
+    role = Role("gateway", arguments, answers(f"http://127.0.0.1:{port}/healthz"))
+    with empty_servers() as (folder, env), some_roles([role], env, folder=folder) as roles:
+        yield Gateway(port, roles)
 
 
 def attack(target: Gateway, *, requests: int, seed: int) -> dict[str, object]:

@@ -6,6 +6,7 @@ process then, their leases see to.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ from functools import partial
 from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Asking, Outcome
 from workers.handlers.budget import BUDGET, Budget
-from workers.ports import Llms, Slots
+from workers.handlers.sharing import SharedQuestion
+from workers.ports import ClaimedQuestion, Llms, Slots
+
+log = logging.getLogger("linkner.classify")
 
 _AWAY_PAUSE_S = 5.0
 
@@ -57,7 +61,7 @@ class ClassifyQuestions:
         """Those of the questions that are free, and that the answer cache has nothing of."""
         claims = self.answering.claim(question_ids, lease_s=self.lease_s)
         outcomes["skipped"] += len(question_ids) - len(claims)
-        asking = [(claim, self.answering.question(claim.text, claim.candidates)) for claim in claims]
+        asking = [(claim, question) for claim in claims if (question := self._question(claim)) is not None]
         to_ask = []
         for one, known in zip(asking, self.answering.recall(asking), strict=True):
             if known == "ask":
@@ -65,6 +69,17 @@ class ClassifyQuestions:
             else:
                 outcomes[known] += 1
         return to_ask
+
+    def _question(self, claim: ClaimedQuestion) -> SharedQuestion | None:
+        """What is asked; None where a defect is in the way, which must not stop the others of its message.
+
+        It is held until its lease ends, and after some attempts it is dead.
+        """
+        try:
+            return self.answering.question(claim.text, claim.candidates)
+        except Exception:
+            log.exception("action=failed question=%s", claim.question_id)
+            return None
 
     def _ask(self, asking: Asking) -> Outcome:
         """Ask one question as the limits allow; what became of it."""

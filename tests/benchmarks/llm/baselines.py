@@ -24,11 +24,13 @@ PROCESSES, SLOTS = 4, 32
 _LONGEST_BACKOFF_S = 60.0
 
 
-def _client(url: str) -> OpenAiLlm:
+def client_of(url: str) -> OpenAiLlm:
+    """A client without any limits."""
     return OpenAiLlm(base_url=url, api_key="", model="simulated", deadline_s=30.0, connections=SLOTS)
 
 
-def _prompts(posts: Sequence[str]) -> list[Prompt]:
+def prompts_about(posts: Sequence[str]) -> list[Prompt]:
+    """The questions that our callers would ask about these posts."""
     spans = [(post, asked_about(post)) for post in posts]
     return [question(post, span).prompt for post, span in spans if span is not None]
 
@@ -51,7 +53,7 @@ def back_off(url: str, posts: Sequence[str], *, seconds: float) -> None:
 
 
 def _backing_off(url: str, posts: list[str], seconds: float) -> None:
-    client, prompts = _client(url), iter(_prompts(posts))
+    client, prompts = client_of(url), iter(prompts_about(posts))
     end, lock = time.monotonic() + seconds, threading.Lock()
 
     def run() -> None:

@@ -23,15 +23,14 @@ from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
 from linkner.text import words
 from tests.benchmarks.llm.windows import Called, read
+from tests.benchmarks.servers import empty_servers, some_roles
 from workers import bootstrap
 from workers.chaos.replies import write_replies
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import NewDocument, Recognised
-from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.stack import free_port, replaying_llm
 from workers.stack.supervisor import Role, Supervisor
 from workers.store.database import connect
-from workers.store.migrating import migrate
 from workers.store.repository import PostgresStore
 
 LABELS = label_set("wnut17")
@@ -152,16 +151,11 @@ def bench_stack(
     No question is put yet. `environment` are settings of all roles.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="linkner-")))
-        for name in ("llm", "logs"):
-            (folder / name).mkdir()
-        postgres = stack.enter_context(embedded_postgres(folder / "pg"))
-        redis = stack.enter_context(embedded_redis(folder / "redis"))
-        migrate(postgres)
+        folder, env = stack.enter_context(empty_servers())
+        (folder / "llm").mkdir()
         port = free_port()
         told = {
-            "LINKNER_POSTGRES_URL": postgres,
-            "LINKNER_REDIS_URL": redis,
+            **env,
             "LINKNER_LLM_BASE_URL": f"http://127.0.0.1:{port}/v1",
             "LINKNER_LLM_MODEL": MODEL,
             "LINKNER_LLM_SLOTS": str(slots),
@@ -174,23 +168,18 @@ def bench_stack(
         provider = _provider(folder / "llm", port, posts, options)
         stack.callback(provider.stop)
         provider.wait_until_ready(within_s=60)
-        roles = Supervisor(folder=folder / "logs", env=told)
-        stack.callback(roles.stop)
         fields = {name.removeprefix("LINKNER_").lower(): value for name, value in told.items()}
-        engine = connect(postgres, pool_size=4)
+        engine = connect(told["LINKNER_POSTGRES_URL"], pool_size=4)
         stack.callback(engine.dispose)
-        bench = BenchStack(
+        wanted = [
+            Role("relay", ("relay",)),
+            Role("aggregator", ("worker", "aggregate")),
+            *(caller(number) for number in range(1, callers + 1)),
+        ]
+        yield BenchStack(
             settings=Settings.model_validate(fields),
-            roles=roles,
+            roles=stack.enter_context(some_roles(wanted, told, folder=folder)),
             provider=provider,
             ledger=folder / "llm" / "ledger.jsonl",
             engine=engine,
         )
-        roles.start(
-            [
-                Role("relay", ("relay",)),
-                Role("aggregator", ("worker", "aggregate")),
-                *(caller(number) for number in range(1, callers + 1)),
-            ]
-        )
-        yield bench

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from celery import Celery
 
-from tests.benchmarks.llm.baselines import PROCESSES, SLOTS, _client, _prompts, ask_quietly
+from tests.benchmarks.llm.baselines import PROCESSES, SLOTS, ask_quietly, client_of, prompts_about
 
 
 def main(url: str, redis: str, folder: str) -> None:
     """Take tasks until it is killed."""
     limit = int((Path(folder) / "limit").read_text())
-    prompts = _prompts(json.loads((Path(folder) / "posts.json").read_text()))
-    client, app = _client(url), Celery("baseline", broker=redis)
+    prompts = prompts_about(json.loads((Path(folder) / "posts.json").read_text()))
+    client, app = client_of(url), Celery("baseline", broker=redis)
 
     def ask(number: int) -> None:
         if not ask_quietly(client, prompts[number]):

@@ -1,98 +1,17 @@
 """One question over fakes: what each reply, failure and wait makes of it."""
 
 from collections import deque
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from linkner.classification import Form
 from linkner.errors import BudgetSpentError, RejectedError, UnavailableError
-from linkner.labels import label_set
-from linkner.pricing import Price
-from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
-from tests.fakes.clock import FakeClock
-from tests.fakes.llm import FakeLlm, FreeLlms
-from tests.fakes.slots import FakeSlots, handle_one
-from tests.fakes.store import FakeStore
-from tests.support.one_question import alone, claim_one
-from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
-from workers.handlers.budget import BUDGET, Budget, Tariff
-from workers.handlers.classify import ClassifyQuestions
-from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
-
-SPAN = Span(0, 4)
-TEXT = "Zork is back"
-PRICE = Price(prompt=Decimal(1), completion=Decimal(2), cached_prompt=Decimal(0))
-
-
-class Scene:
-    """One document with one question about "Zork", locally a product with probability 0.6."""
-
-    def __init__(
-        self,
-        *,
-        reply: str = "group",
-        cache_max_age_s: float = 3600.0,
-        budget: Decimal | None = None,
-    ) -> None:
-        self.clock = FakeClock()
-        self.store = FakeStore(self.clock)
-        self.llm = FakeLlm(answer=lambda prompt: reply)
-        self.document_id, self.question_id = self._ask()
-        self.classify = ClassifyQuestions(
-            answering=Answering(
-                store=self.store,
-                record=alone(self.store),
-                form=Form(),
-                label_set=label_set("wnut17"),
-                model="fake-llm",
-                max_attempts=5,
-                cache_max_age_s=cache_max_age_s,
-            ),
-            llms=FreeLlms(self.llm, Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE)),
-            slots=FakeSlots(),
-            lease_s=40.0,
-            budget=Budget(ledger=self.store, clock=self.clock, per_day=budget),
-        )
-
-    def _ask(self, text: str = TEXT) -> tuple[int, int]:
-        number = sum(self.store.counts().documents.values())
-        (accepted,) = self.store.accept([NewDocument("test", str(number), text)])
-        scored = ScoredSpan(SPAN, "product", 0.6, 0.4, {OUTSIDE: 0.4, "product": 0.6})
-        self.store.record_recognised(
-            [Recognised(accepted.document_id, "m", Recognition((scored,), ()), ((scored,),))]
-        )
-        (question_id,) = self.published()
-        return accepted.document_id, question_id
-
-    def ask_again(self, text: str = TEXT) -> int:
-        """The question of another document; by default it repeats the first one."""
-        return self._ask(text=text)[1]
-
-    def published(self) -> list[int]:
-        ids: list[int] = []
-        self.store.publish_due("classify", limit=10, send=ids.extend)
-        return ids
-
-    def handle(self, question_id: int) -> object:
-        return handle_one(self.classify, question_id)
-
-    def run(self) -> object:
-        return self.handle(self.question_id)
-
-    def run_until_ended(self) -> list[object]:
-        """Let the relay publish it again, however late, until it has ended."""
-        outcomes = [self.run()]
-        while outcomes[-1] == "released" and len(outcomes) < 50:
-            self.clock.sleep(3600)
-            assert self.published() == [self.question_id]
-            outcomes.append(self.run())
-        return outcomes
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        return dict(self.store.counts().dead_reasons)
+from linkner.spans import OUTSIDE
+from tests.support.one_question import claim_one
+from tests.unit.workers.handlers.classify_scene import SPAN, Scene
+from workers.handlers.answering import LLM_REFUSED, UNREADABLE
+from workers.handlers.budget import BUDGET
+from workers.ports import ATTEMPTS_EXHAUSTED
 
 
 def test_an_answer_is_recorded_and_the_document_is_ready_to_join() -> None:
@@ -280,46 +199,3 @@ def test_a_record_that_is_away_fails_closed() -> None:
     assert not scene.llm.asked
     scene.clock.sleep(5.0)
     assert scene.published() == [scene.question_id]
-
-
-def test_a_message_of_several_questions_asks_each_in_a_slot_and_gives_the_others_back() -> None:
-    scene = Scene(reply="group")
-    cached = scene.ask_again()
-    assert scene.run() == "answered"
-    new = scene.ask_again(text="Zork was here")
-    slots = FakeSlots()
-    outcomes = replace(scene.classify, slots=slots)([scene.question_id, cached, new, new, 999])
-    assert outcomes == {"skipped": 2, "answered": 1}, "one has ended, one is not there, one is in the cache"
-    assert slots.outcomes == ["answered"]
-    assert slots.taken == 0
-    assert len(scene.llm.asked) == 2
-
-
-def test_questions_are_claimed_as_slots_become_free() -> None:
-    """A question that waits for a slot is nobody's: its lease does not run."""
-    scene = Scene(reply="group", cache_max_age_s=0.0)
-    ids = [scene.question_id, scene.ask_again(), scene.ask_again()]
-    claimed: list[int] = []
-
-    def reply(prompt: object) -> str:
-        claimed.append(scene.store.counts().questions["claimed"])
-        return "group"
-
-    scene.llm.answer = reply
-    slots = FakeSlots(at_once=2)
-    replace(scene.classify, slots=slots)(ids)
-    assert slots.outcomes == ["answered"] * 3
-    assert claimed == [2, 1, 1]
-
-
-def test_slots_are_given_back_where_the_store_is_away() -> None:
-    scene = Scene()
-
-    def away(*_: object, **__: object) -> None:
-        raise UnavailableError("postgres is away")
-
-    scene.store.recall = away
-    slots = FakeSlots()
-    with pytest.raises(UnavailableError):
-        replace(scene.classify, slots=slots)([scene.question_id])
-    assert slots.taken == 0
