@@ -81,20 +81,21 @@ Replies = Callable[[Question], Iterable[tuple[str, Spent]]]
 def verdict_on(asked: Asked, *, form: Form, label_set: LabelSet, replies: Replies) -> Verdict:
     """Put the candidates as questions of the form, and read the replies.
 
-    Of the replies to one question the next is taken only where a candidate has no label yet, and what an
-    earlier one said stands.
+    Of the replies to one question the next is taken only where a candidate has no label yet, and then counts
+    alone, as it does in a stream.
     """
     labels: dict[Span, str] = {}
     added: list[LabelledSpan] = []
     spent = NOTHING
     for question in asked.questions(form, label_set):
+        said = Reading(labels={})
         for text, cost in replies(question):
             said = asked.in_words(read(text, question, label_set))
-            labels = {**said.labels, **labels}
-            added += said.proposals
             spent += cost
-            if all(asked.sentence.to_words(span) in labels for span in question.candidates):
+            if all(asked.sentence.to_words(span) in said.labels for span in question.candidates):
                 break
+        labels |= said.labels
+        added += said.proposals
     return Verdict(labels, spent, tuple(dict.fromkeys(added)))
 
 

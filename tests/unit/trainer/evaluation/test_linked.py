@@ -153,7 +153,7 @@ def test_what_the_llm_adds_is_linked_where_the_form_lets_it() -> None:
     assert proposed.spent.completion_tokens > packed.spent.completion_tokens
 
 
-def test_of_several_replies_to_a_question_the_first_stands_and_no_more_is_taken_than_needed() -> None:
+def test_of_several_replies_to_a_question_the_last_counts_and_no_more_is_taken_than_needed() -> None:
     asked = Asked(0, sentence(), (Span(0, 1), Span(1, 2)))
     texts = ['{"1": "person"}', '{"1": "group", "2": "Non-entity"}', '{"1": "location", "2": "group"}']
     taken: list[str] = []
@@ -164,7 +164,7 @@ def test_of_several_replies_to_a_question_the_first_stands_and_no_more_is_taken_
             yield text, Spent(1, 0, 10, 5)
 
     verdict = verdict_on(asked, form=Form(name="packed"), label_set=WNUT, replies=replies)
-    assert verdict == Verdict({Span(0, 1): "person", Span(1, 2): OUTSIDE}, Spent(2, 0, 20, 10))
+    assert verdict == Verdict({Span(0, 1): "group", Span(1, 2): OUTSIDE}, Spent(2, 0, 20, 10))
     assert taken == texts[:2]
 
 
