@@ -59,7 +59,7 @@ class RedisLimiter:
         self._lease = round(lease_s * MICROS)
         self._scripts = {
             name: client.register_script("\n".join((clock, _source("prelude"), _source(name))))
-            for name in ("reserve", "settle", "look")
+            for name in ("reserve", "settle", "spend", "look")
         }
 
     def reserve(self, demand: Demand, *, max_wait_s: float) -> Permit | Refusal:
@@ -102,6 +102,10 @@ class RedisLimiter:
             said_requests=said.requests_per_minute or 0,
             said_tokens=said.tokens_per_minute or 0,
         )
+
+    def spend(self, money: Decimal) -> None:
+        """Count money that was spent without a permit, now, by a batch. Raises as `settle`."""
+        self._run("spend", money=_nanos(money))
 
     def state(self) -> LimiterState:
         """One look at everything. Raises UnavailableError."""

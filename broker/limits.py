@@ -172,3 +172,19 @@ class LimiterState:
     breaker: Literal["closed", "open", "probing"] = "closed"
     open_s: float = 0.0
     hold_s: float = 0.0
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the breaker lets no call through, but for a probe."""
+        return self.breaker != "closed"
+
+    @property
+    def money_is_spent(self) -> bool:
+        """Whether nothing is left of the money of this hour, or of this day."""
+        return any(
+            limit and spent >= limit
+            for limit, spent in (
+                (self.limits.money_per_hour, self.spent_hour),
+                (self.limits.money_per_day, self.spent_day),
+            )
+        )

@@ -34,7 +34,7 @@ from linkner.classification.form_files import read_form
 from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
-from workers.bootstrap_llm import batch_gate, batch_llm, budget, llm_gate, llm_pool, tariffs
+from workers.bootstrap_llm import batch_limits, batch_llm, budget, llm_gate, llm_pool, tariffs
 from workers.clock import SystemClock
 from workers.group_commit import GroupCommit
 from workers.handlers.aggregate import AggregateDocuments
@@ -223,6 +223,7 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
     connections = engine(settings, connections=2)
     store = PostgresStore(connections)
     tariff, *_ = tariffs(settings)
+    gate, spend = batch_limits(settings)
     batching = BatchQuestions(
         answering=_answering(
             settings, store, model=tariff.model, record=lambda one: store.record_answers([one])[0]
@@ -235,7 +236,8 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
         at_most=settings.batch_at_most,
         after_s=settings.batch_after_s,
         revise_late=settings.late_answers == "revise",
-        llm_is_down=batch_gate(settings).is_shut,
+        is_shut=gate.is_shut,
+        spend=spend,
     )
     return batching, OnlyOne(connections, key=BATCHER_LOCK)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from workers.ports import Ledger
 
 if TYPE_CHECKING:
     from broker.limiter import RedisLimiter
+    from broker.limits import LimiterState
     from workers.batch_client import OpenAiBatches
     from workers.llm_client import OpenAiLlm
     from workers.llm_gate import LlmGate
@@ -109,15 +110,20 @@ def llm_gate(settings: Settings) -> LlmGate:
     return _gate(list(limiters(settings).values()) if settings.has_llm and settings.redis_url else [])
 
 
-def batch_gate(settings: Settings) -> LlmGate:
-    """The same for the first endpoint, whose batch API is used."""
-    return _gate(list(limiters(settings).values())[:1] if settings.redis_url else [])
+def batch_limits(settings: Settings) -> tuple[LlmGate, Callable[[Decimal], None]]:
+    """The same for batches, which the first endpoint also refuses once its money is spent; and what counts
+    the money that a batch cost."""
+    found = list(limiters(settings).values())[:1] if settings.redis_url else []
+    gate = _gate(found, refuses=lambda state: state.is_down or state.money_is_spent)
+    return gate, found[0].spend if found else lambda _: None
 
 
-def _gate(found: Sequence[RedisLimiter]) -> LlmGate:
+def _gate(
+    found: Sequence[RedisLimiter], *, refuses: Callable[[LimiterState], bool] = lambda state: state.is_down
+) -> LlmGate:
     from workers.llm_gate import LlmGate
 
-    return LlmGate([limiter.state for limiter in found], clock=SystemClock())
+    return LlmGate([limiter.state for limiter in found], clock=SystemClock(), refuses=refuses)
 
 
 def batch_llm(settings: Settings) -> OpenAiBatches:

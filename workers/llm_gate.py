@@ -1,4 +1,4 @@
-"""Whether any LLM endpoint takes questions, by their circuit breakers: what the relay feeds by."""
+"""Whether any LLM endpoint takes questions, as their limiters say: what the relay and the batches go by."""
 
 from __future__ import annotations
 
@@ -13,13 +13,19 @@ log = logging.getLogger("linkner.llm")
 
 
 class LlmGate:
-    """Shut while the breaker of every endpoint is open, or tried by a probe. For one thread."""
+    """Shut while every endpoint `refuses`, by default because its breaker is open. For one thread."""
 
     def __init__(
-        self, states: Sequence[Callable[[], LimiterState]], *, clock: Clock, every_s: float = 1.0
+        self,
+        states: Sequence[Callable[[], LimiterState]],
+        *,
+        clock: Clock,
+        refuses: Callable[[LimiterState], bool] = lambda state: state.is_down,
+        every_s: float = 1.0,
     ) -> None:
         """Each of `states` looks at one endpoint's limiter; that is done at most every `every_s` seconds."""
         self._states = tuple(states)
+        self._refuses = refuses
         self._clock = clock
         self._every_s = every_s
         self._looked_at = float("-inf")
@@ -32,11 +38,11 @@ class LlmGate:
             self._looked_at = now
             was_shut, self._is_shut = self._is_shut, self._look()
             if self._is_shut != was_shut:
-                log.warning("action=%s", "llm-down" if self._is_shut else "llm-up")
+                log.warning("action=%s", "llm-gate-shut" if self._is_shut else "llm-gate-open")
         return self._is_shut
 
     def _look(self) -> bool:
         try:
-            return bool(self._states) and all(state().breaker != "closed" for state in self._states)
+            return bool(self._states) and all(self._refuses(state()) for state in self._states)
         except UnavailableError:
             return False

@@ -163,6 +163,7 @@ steps = st.lists(
         st.tuples(st.just("reserve"), st.tuples(demands, st.sampled_from([0.0, 2.0, 90.0]))),
         st.tuples(st.just("reserve"), st.tuples(st.just(ONE), st.just(2.0))),
         st.tuples(st.just("settle"), st.tuples(st.integers(0, 50), results)),
+        st.tuples(st.just("spend"), st.integers(0, 60).map(lambda thousandths: Decimal(thousandths) / 1000)),
         st.tuples(st.just("override"), st.tuples(st.just("requests_per_minute"), st.integers(1, 900))),
     ),
     max_size=60,
@@ -203,6 +204,9 @@ def test_the_scripts_decide_as_the_fake_does(
             found, wanted = permits[number % len(permits)]
             real.settle(found, result)
             fake.settle(wanted, result)
+        elif name == "spend":
+            real.spend(what)
+            fake.spend(what)
         elif name == "override":
             real.override(dict([what]))
             fake.shared.overrides |= dict([what])
@@ -225,6 +229,21 @@ def test_a_look_shows_everything(client: redis.Redis, redis_prefix: str) -> None
     assert 29.0 < state.open_s <= 30.0
     limiter.override({"requests_per_minute": None, "money_per_day": None})
     assert limiter.state().limits == replace(limits, tokens_per_minute=90), "what was said still holds"
+
+
+def test_money_spent_without_a_permit_counts_for_the_hour_and_the_day(
+    client: redis.Redis, redis_prefix: str
+) -> None:
+    limits = Limits(money_per_hour=Decimal(3), money_per_day=Decimal(9))
+    limiter = RedisLimiter(client, prefix=redis_prefix + "b", limits=limits, lease_s=40.0)
+    limiter.spend(Decimal("2.9995"))
+    assert not limiter.state().money_is_spent
+    refusal = limiter.reserve(ONE, max_wait_s=2.0)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "money_per_hour"
+    limiter.spend(Decimal("0.0005"))
+    state = limiter.state()
+    assert (state.spent_hour, state.spent_day, state.money_is_spent) == (Decimal(3), Decimal(3), True)
 
 
 def test_a_reply_never_ends_the_pause_that_another_one_asked_for(world: World) -> None:

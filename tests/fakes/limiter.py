@@ -185,6 +185,10 @@ class FakeLimiter:
         if result.outcome == "answered" and pause:
             shared.hold_until = max(shared.hold_until, now + pause)
 
+    def spend(self, money: Decimal) -> None:
+        for period, length in PERIODS.items():
+            self.shared.spent[period] = (self.clock.now // length, self._spent(period) + money)
+
     def _closed(self, demand: Demand) -> list[tuple[Reason, int]]:
         """How long each thing but the paces keeps a call from going, in the order in which they are asked."""
         now, shared = self.clock.now, self.shared

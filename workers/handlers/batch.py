@@ -11,6 +11,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from linkner.classification import Prompt
 from linkner.errors import ServiceError, UnavailableError
@@ -42,9 +43,10 @@ class BatchQuestions:
     """Sends batches off and settles what comes back; for one process at a time.
 
     A batch is made of `at_least` waiting questions, or fewer once one has waited `after_s`, and at most
-    `at_most`. While `llm_is_down` none is sent off. With `revise_late` an answer that comes after its
-    question's deadline opens the document once more, for another revision; else it is dropped. `go_on` is
-    asked before each question: once it says no, the step ends soon, and leaves the rest to the next one.
+    `at_most`. While `is_shut` none is sent off; what one cost is told to `spend`, too. With `revise_late` an
+    answer that comes after its question's deadline opens the document once more, for another revision; else
+    it is dropped. `go_on` is asked before each question: once it says no, the step ends soon, and leaves the
+    rest to the next one.
     """
 
     answering: Answering
@@ -56,7 +58,8 @@ class BatchQuestions:
     at_most: int
     after_s: float
     revise_late: bool
-    llm_is_down: Callable[[], bool] = lambda: False
+    is_shut: Callable[[], bool] = lambda: False
+    spend: Callable[[Decimal], None] = lambda _: None
     go_on: Callable[[], bool] = lambda: True
     lease_s: float = 60.0
 
@@ -83,7 +86,9 @@ class BatchQuestions:
         results = self.llm.results(provider_id)
         counts, is_settled = self._settle(batch, results)
         if is_settled:
-            self.batches.close(batch.batch_id, error=state.error, calls=self._calls(batch, results))
+            calls = self._calls(batch, results)
+            self.batches.close(batch.batch_id, error=state.error, calls=calls)
+            self._spend(batch, sum((call.cost for call in calls.values() if call.cost), start=Decimal(0)))
             self._discard(batch, provider_id)
         return counts
 
@@ -96,6 +101,14 @@ class BatchQuestions:
             self.batches.close(batch.batch_id, error="the provider never had it", calls={})
         return found
 
+    def _spend(self, batch: StoredBatch, money: Decimal) -> None:
+        """The store has what the batch cost; the endpoint's limits of money may miss it, if need be."""
+        try:
+            if money:
+                self.spend(money)
+        except ServiceError as error:
+            log.warning("action=not-counted batch=%s error=%s", batch.name, error)
+
     def _discard(self, batch: StoredBatch, provider_id: str) -> None:
         try:
             self.llm.discard(provider_id)
@@ -103,7 +116,7 @@ class BatchQuestions:
             log.warning("action=not-discarded batch=%s error=%s", batch.name, error)
 
     def _send_off(self) -> Mapping[str, int]:
-        if self.llm_is_down():
+        if self.is_shut():
             return {}
         batch = self.batches.gather(at_least=self.at_least, at_most=self.at_most, after_s=self.after_s)
         if batch is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Literal
 
 import pytest
@@ -35,6 +36,17 @@ def looks(*breakers: Breaker) -> list[Callable[[], LimiterState]]:
 )
 def test_it_is_shut_while_no_endpoint_takes_questions(breakers: tuple[Breaker, ...], is_shut: bool) -> None:
     assert LlmGate(looks(*breakers), clock=FakeClock()).is_shut() is is_shut
+
+
+def test_it_may_be_shut_for_another_reason() -> None:
+    limits = Limits(money_per_day=Decimal(5))
+    spent = [Decimal(4), Decimal(5)]
+
+    def gate(money: Decimal) -> LlmGate:
+        state = LimiterState(limits=limits, spent_day=money)
+        return LlmGate([lambda: state], clock=FakeClock(), refuses=lambda state: state.money_is_spent)
+
+    assert [gate(money).is_shut() for money in spent] == [False, True]
 
 
 def test_it_looks_once_a_second_and_not_at_each_question() -> None:

@@ -45,7 +45,8 @@ class Scene:
         self.batches = FakeBatches(self.store)
         self.llm = FakeBatchLlm(FakeLlm(answer=lambda prompt: reply))
         self.deadline_s = deadline_s
-        self.llm_is_down = False
+        self.is_shut = self.redis_is_away = False
+        self.spent: list[Decimal] = []
         self.documents = [self.ask(text) for text in texts]
         self.batching = BatchQuestions(
             answering=Answering(
@@ -65,8 +66,14 @@ class Scene:
             at_most=100,
             after_s=0.0,
             revise_late=revise_late,
-            llm_is_down=lambda: self.llm_is_down,
+            is_shut=lambda: self.is_shut,
+            spend=self.spend,
         )
+
+    def spend(self, money: Decimal) -> None:
+        if self.redis_is_away:
+            raise UnavailableError("redis is away")
+        self.spent.append(money)
 
     def ask(self, text: str, *, lane: Lane = "batch") -> int:
         number = self.store.unfinished() + 100 * self.store.counts().documents["complete"]
@@ -269,6 +276,21 @@ def test_once_the_budget_is_spent_questions_fall_back_and_say_so() -> None:
     assert scene.reasons == {BUDGET: 1}
 
 
+def test_the_limits_of_money_are_told_once_what_a_batch_cost() -> None:
+    scene = Scene("Zork sings", "Anna sings")
+    scene.step_until_done()
+    (row,) = scene.store.costs("source", within_s=1e6)
+    assert scene.spent == [row.cost]
+
+
+def test_a_batch_ends_though_its_cost_cannot_be_counted() -> None:
+    scene = Scene("Zork sings")
+    scene.redis_is_away = True
+    scene.step_until_done()
+    assert scene.spent == []
+    assert not scene.batches.open()
+
+
 def test_an_endpoint_that_is_away_keeps_no_other_batch_waiting() -> None:
     scene = Scene("Zork sings")
     scene.step()
@@ -324,11 +346,11 @@ def test_while_the_endpoint_is_down_no_batch_is_sent_and_those_under_way_are_loo
     scene = Scene("Anna sings")
     scene.step()
     scene.ask("Umit plays")
-    scene.llm_is_down = True
+    scene.is_shut = True
     scene.clock.sleep(60.0)
     scene.step()
     assert scene.sent == [1]
     assert scene.open_questions == 1, "the first was settled"
-    scene.llm_is_down = False
+    scene.is_shut = False
     scene.step_until_done()
     assert scene.sent == [1, 1]
