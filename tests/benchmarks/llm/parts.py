@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +70,7 @@ class Plan:
 
 def pace(plan: Plan, say: Say) -> dict[str, Any]:
     """How much of the limits is used, and how often they are passed, beside two other ways."""
-    posts = plan.enough_for(plan.ours_s)
-    say(f"pace: {plan.callers} callers of {plan.slots} slots, {plan.ours_s:.0f} s")
-    with _running(plan, posts) as stack:
-        stack.fill(posts)
-        began = _first_call(stack)
-        time.sleep(plan.ours_s + 2 * plan.p99_s)  # the ledger has a call when it has ended
-        ours = _used(plan, stack.calls(), begin=began + plan.warm_up_s, end=began + plan.ours_s)
-    say(f"pace: ours {ours}")
+    ours = _ours(plan, say)
     others = {
         "backing off": _backing_off(plan, say),
         "celery rate_limit": _celery(plan, say),
@@ -88,6 +81,25 @@ def pace(plan: Plan, say: Say) -> dict[str, Any]:
         "form": "per-span without descriptions",
         "baselines": others,
     }
+
+
+def tokens(plan: Plan, say: Say) -> dict[str, Any]:
+    """The same with so few tokens a minute that they are what binds."""
+    few = replace(plan, tokens=plan.tokens // 4)
+    return {"tokens_per_minute": few.tokens, **_ours(few, say)}
+
+
+def _ours(plan: Plan, say: Say) -> dict[str, Any]:
+    """How our callers use the limits."""
+    posts = plan.enough_for(plan.ours_s)
+    say(f"{plan.callers} callers of {plan.slots} slots, {plan.tokens:,} tokens a minute, {plan.ours_s:.0f} s")
+    with _running(plan, posts) as stack:
+        stack.fill(posts)
+        began = _first_call(stack)
+        time.sleep(plan.ours_s + 2 * plan.p99_s)  # the ledger has a call when it has ended
+        ours = _used(plan, stack.calls(), begin=began + plan.warm_up_s, end=began + plan.ours_s)
+    say(f"ours: {ours}")
+    return ours
 
 
 def _running(plan: Plan, posts: Sequence[str], *more: str) -> Any:
@@ -279,6 +291,7 @@ def outage(plan: Plan, say: Say) -> dict[str, Any]:
 
 PARTS: dict[str, Callable[[Plan, Say], dict[str, Any]]] = {
     "pace": pace,
+    "tokens": tokens,
     "scaling": scaling,
     "repeats": repeats,
     "footprint": footprint,
