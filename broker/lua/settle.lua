@@ -42,8 +42,8 @@ local is_probe = trips > 0 and reserved >= state.open_until
 
 local function open()
     local rest = math.min(FIRST_OPEN * 2 ^ math.min(trips, 20), LONGEST_OPEN)
-    put({ trips = trips + 1, open_until = now + math.max(rest, pause) })
-    put({ probe_until = 0, calls = 0, failures = 0, failures_in_a_row = 0 })
+    put({ trips = trips + 1, open_until = now + math.max(rest, pause), probe_until = 0 })
+    put({ calls = 0, failures = 0, failures_in_a_row = 0 })
 end
 
 if asked.outcome == 'unused' then
@@ -61,9 +61,13 @@ else
     local failed = asked.outcome == 'failed' and 1 or 0
     local failures = (state.failures or 0) * kept + failed
     local in_a_row = failed * ((state.failures_in_a_row or 0) + 1)
-    put({ calls = calls, failures = failures, failures_in_a_row = in_a_row, counted_at = now })
     local most_fail = failures >= FEWEST_FAILURES and failures >= FAILING_SHARE * calls
-    if most_fail or in_a_row >= MOST_IN_A_ROW then open() end
+    put({ counted_at = now })
+    if most_fail or in_a_row >= MOST_IN_A_ROW then
+        open()
+    else
+        put({ calls = calls, failures = failures, failures_in_a_row = in_a_row })
+    end
 end
 if asked.outcome == 'answered' and pause > 0 then
     put({ hold_until = math.max(state.hold_until or 0, now + pause) }) -- a reply never ends another's pause
