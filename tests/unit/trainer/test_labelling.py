@@ -73,6 +73,13 @@ def test_as_many_posts_without_an_entity_are_kept_as_with_one() -> None:
     assert replace(other, sentences=made.sentences) == made
 
 
+@pytest.mark.parametrize(("bare", "kept"), [(0.0, 0), (0.5, 1), (1.0, 2), (9.0, 3)])
+def test_posts_without_an_entity_are_kept_by_a_share_of_those_with_one(bare: float, kept: int) -> None:
+    texts = {str(n): text for n, text in enumerate(["p90 sings", "p80 sings", "p10 a", "p10 b", "p10 c"])}
+    made = label_posts(texts, OneWordModel(), unsure=UNSURE, bare=bare, seed=1)  # type: ignore[arg-type]
+    assert (len(made.sentences), made.surplus) == (2 + kept, 3 - kept)
+
+
 def test_progress_ends_with_all_posts() -> None:
     told: list[int] = []
     texts = {"a": "p90 sings", "b": "p90 sings", "c": "p10 sleeps"}

@@ -28,6 +28,9 @@ def label(
         tuple[float, float],
         typer.Option(help="Leave out posts with a span whose entity probability is between these two."),
     ] = (0.3, 0.6),
+    bare: Annotated[
+        float, typer.Option(min=0, help="Posts without an entity that are kept for each one with.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(help="Seed of the posts without an entity that are kept.")] = 1,
     except_: Annotated[
         list[Path] | None,
@@ -39,7 +42,7 @@ def label(
     """Label raw posts with trained models, to train another one on (self-training).
 
     Left out are copies of a post, posts with a text of the files to measure on (`--except`), posts that the
-    models are unsure of, and at random what there is more of posts without an entity than with one.
+    models are unsure of, and at random posts without an entity beyond those that `--bare` keeps.
 
     Examples:
 
@@ -73,6 +76,7 @@ def label(
             texts,
             models,
             unsure=unsure,
+            bare=bare,
             seed=seed,
             held_out=held_out,
             told=lambda done: steps.at("label", done),
