@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from linkner.conll import Sentence
+from linkner.held_out import HeldOut
 from linkner.recognition.ensemble import Ensemble
 from linkner.repeats import normalise
 from linkner.spans import LabelledSpan, Recognition
 from linkner.text import words
-from trainer.held_out import HeldOut
 
 _CHUNK = 256  # posts between two reports of progress
 NOTHING_HELD_OUT = HeldOut(())

@@ -16,6 +16,7 @@ COMMANDS = {
     "up": ("up",),
     "documents": ("submit", "results", "status"),
     "model": ("train", "label", "evaluate", "ceiling", "calibrate", "extract", "serve", "experiments"),
+    "replies": ("replies",),
     "typos": ("typos",),
     "chaos": ("chaos",),
     "dead": ("dead",),

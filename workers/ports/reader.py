@@ -118,6 +118,10 @@ class Reader(Protocol):
         erased only this is told, where the feed had shown it.
         """
 
+    def answered(self, *, before: int, limit: int) -> list[DocumentView]:
+        """Finished documents of id < before that an LLM was asked about and all of whose questions it
+        answered, the newest first."""
+
     def counts(self) -> Counts: ...
 
     def cache(self) -> CacheCounts:

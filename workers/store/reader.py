@@ -35,6 +35,14 @@ _FEED = text(f"""
     ORDER BY feed.seq LIMIT :limit
 """)
 
+_ANSWERED = text(f"""
+    SELECT {_DOCUMENT_COLUMNS} FROM documents
+    WHERE id < :before AND state = 'complete' AND reason IS NULL
+        AND EXISTS (SELECT FROM questions WHERE document_id = documents.id)
+        AND NOT EXISTS (SELECT FROM questions WHERE document_id = documents.id AND state <> 'answered')
+    ORDER BY id DESC LIMIT :limit
+""")
+
 # Until a document is complete its entities are those that the local model predicted.
 _ENTITIES = text("""
     SELECT document_id, start, "end", text, label, decided_by, reason, probability, uncertainty,
@@ -106,6 +114,10 @@ class PostgresReader:
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
         """See the port. A revision that is no longer its document's is left out."""
         return in_transaction(self._engine, _feed, after=after, limit=limit)
+
+    def answered(self, *, before: int, limit: int) -> list[DocumentView]:
+        """See the port."""
+        return in_transaction(self._engine, _read, _ANSWERED, {"before": before, "limit": limit})
 
     def counts(self) -> Counts:
         """See the port. Reads whole tables: for people, not for every request."""

@@ -56,6 +56,28 @@ class TestReader:
         assert 0 <= counts.oldest_unfinished_s < 60
         assert ports.reader.unfinished() == 2
 
+    def test_what_the_llm_answered_about(self, ports: Ports) -> None:
+        asked = []
+        for number in range(3):
+            document_id, (question,) = ask(ports, [scored(ANNA)], external_id=f"asked {number}")
+            record_one(ports.store, claimed(ports, question), answer({ANNA: "person"}))
+            ports.store.complete({document_id: [Entity(ANNA, "person", "llm", 0.7, 0.3)]})
+            asked.append(document_id)
+        unasked = accept_one(ports, "unasked")
+        ports.store.record_recognised([recognised(unasked)])
+        ports.store.complete({unasked: []})
+        half, (first, second) = ask(ports, [scored(ANNA)], [scored(OSLO)], external_id="half")
+        record_one(ports.store, claimed(ports, first), answer({ANNA: "person"}))
+        ports.store.end_question(claimed(ports, second), reason="llm-refused", error="400")
+        ports.store.complete({half: [local(ANNA)]})
+        _, (waiting,) = ask(ports, [scored(ANNA)], external_id="unfinished")
+        record_one(ports.store, claimed(ports, waiting), answer({ANNA: "person"}))
+        found = ports.reader.answered(before=2**63 - 1, limit=2)
+        assert [one.document_id for one in found] == [asked[2], asked[1]]
+        assert [entity.label for entity in found[0].entities] == ["person"]
+        assert [one.document_id for one in ports.reader.answered(before=asked[1], limit=2)] == asked[:1]
+        assert ports.reader.answered(before=asked[0], limit=2) == []
+
     def test_an_empty_store(self, ports: Ports) -> None:
         counts = ports.reader.counts()
         assert (counts.documents, counts.questions, counts.oldest_unfinished_s) == ({}, {}, 0.0)

@@ -38,6 +38,18 @@ class Reader(Memory):
                 items.append(FeedItem(cursor, id_, self._view(document)))
         return [item for item in items if item.cursor > after][:limit]
 
+    def answered(self, *, before: int, limit: int) -> list[DocumentView]:
+        states: dict[int, set[str]] = {}
+        for question in self._questions.values():
+            states.setdefault(question.document.id, set()).add(question.state)
+        found = [
+            document
+            for id_, document in sorted(self._documents.items(), reverse=True)
+            if id_ < before and document.state == "complete" and document.reason is None
+            if states.get(id_) == {"answered"}
+        ]
+        return [self._view(document) for document in found[:limit]]
+
     def counts(self) -> Counts:
         documents, questions = self._documents.values(), self._questions.values()
         unfinished = [document.accepted_at for document in documents if document.state != "complete"]

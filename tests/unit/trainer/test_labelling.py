@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from linkner.held_out import HeldOut
 from linkner.spans import OUTSIDE, LabelledSpan, Recognition, ScoredSpan, Span
-from trainer.held_out import HeldOut
 from trainer.labelling import label_posts
 
 UNSURE = (0.3, 0.6)

@@ -54,9 +54,9 @@ def label(
     from itertools import islice
 
     from linkner import conll
+    from linkner.held_out import HeldOut
     from linkner.recognition.ensemble import Ensemble
     from linkner.recognition.recogniser import Recogniser
-    from trainer.held_out import HeldOut
     from trainer.labelling import label_posts
     from trainer.recorded import read_posts
 

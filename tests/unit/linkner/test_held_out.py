@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from trainer.held_out import HeldOut
+from linkner.held_out import HeldOut
 
 HELD_OUT = HeldOut([["Anna", "Berg", "sings", "in", "Oslo", "tonight", "!"], ["Good", "morning"], ["…"]])
 
