@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from broker.settings import Settings
 from linkner.errors import InputError
-from tests.contract.gateway_server import serving
+from tests.contract.gateway.server import serving
 from tests.fakes.clock import FakeClock
 from tests.fakes.keys import FakeKeys
 from tests.fakes.store import FakeStore
