@@ -23,8 +23,14 @@ LATENESS_S = 0.6
 SLICE_S = 0.5
 """Tokens are counted in slices of time; a window may take in a part of one at its beginning."""
 
-Reason = Literal["breaker", "hold", "money_per_hour", "money_per_day", "in_flight", "requests", "tokens"]
-"""Why a call may not go now: the circuit breaker, a pause that the endpoint asked for, or a limit."""
+Reason = Literal[
+    "breaker", "hold", "money_reserved", "money_per_hour", "money_per_day", "in_flight", "requests", "tokens"
+]
+"""Why a call may not go now: the circuit breaker, a pause that the endpoint asked for, or a limit.
+
+`money_reserved`: the money of an hour or day is spent if calls in flight take all that they may, which they
+seldom do.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

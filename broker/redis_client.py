@@ -15,11 +15,12 @@ CONNECT_TIMEOUT_S = 5.0
 HEALTH_CHECK_S = 25
 
 
-def connect(url: str) -> redis.Redis:
+def connect(url: str, *, connections: int = 32) -> redis.Redis:
     """A client for `url`: redis://, rediss:// (TLS), unix:// or kombu's redis+socket://.
 
-    Nothing is sent yet: a server that is down shows at the first command. That command is repeated once
-    over a new connection, so that a restarted server goes unnoticed.
+    As many threads as there are `connections` may use it at once. Nothing is sent yet: a server that is down
+    shows at the first command. A command whose connection breaks is repeated once over a new one, so that a
+    restarted server goes unnoticed; one that only takes too long is not, for it may yet be carried out.
 
     Raises:
         ConfigurationError: the URL cannot be used. No message shows the URL, which may hold a password.
@@ -33,7 +34,8 @@ def connect(url: str) -> redis.Redis:
             socket_timeout=SOCKET_TIMEOUT_S,
             socket_connect_timeout=CONNECT_TIMEOUT_S,
             health_check_interval=HEALTH_CHECK_S,
-            retry=Retry(NoBackoff(), 1),
+            retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
+            max_connections=connections,
         )
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # refuses options that it does not know

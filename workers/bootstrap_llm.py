@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from workers.llm_gate import LlmGate
     from workers.llm_pool import LlmPool
 
+_MORE_CONNECTIONS = 8
+"""To Redis, beside one for each slot: for looks at the state, and for more endpoints' at once."""
+
 
 def tariffs(settings: Settings) -> list[Tariff]:
     """What each endpoint costs, in their order.
@@ -61,7 +64,7 @@ def limiters(settings: Settings) -> dict[str, RedisLimiter]:
 
     settings.require("redis_url")
     found = chosen_endpoints(settings)
-    client = connect(settings.redis_url)
+    client = connect(settings.redis_url, connections=settings.llm_slots + _MORE_CONNECTIONS)
     lease_s = settings.lease_s(deadline_s=found.longest_deadline_s)
     return {
         one.name: RedisLimiter(
@@ -114,7 +117,8 @@ def batch_limits(settings: Settings) -> tuple[LlmGate, Callable[[Decimal], None]
     """The same for batches, which the first endpoint also refuses once its money is spent; and what counts
     the money that a batch cost."""
     found = list(limiters(settings).values())[:1] if settings.redis_url else []
-    gate = _gate(found, refuses=lambda state: state.is_down or state.money_is_spent)
+    # A batch is sent as soon as a probe could be: nobody else may be there to make one.
+    gate = _gate(found, refuses=lambda state: state.breaker == "open" or state.money_is_spent)
     return gate, found[0].spend if found else lambda _: None
 
 

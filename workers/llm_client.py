@@ -36,8 +36,8 @@ MAX_REPLY_BYTES = 1_000_000
 MAX_TEXT_CHARS = 10_000
 MAX_TOKENS = 100_000_000
 
-_RETRYABLE = (408, 409, 429)
-_MISCONFIGURED = (401, 402, 403, 404)
+_RETRYABLE = (408, 409, 425, 429)
+_MISCONFIGURED = (401, 402, 403, 404, 405, 407)
 _MISCONFIGURED_RETRY_S = 30.0
 
 
@@ -204,10 +204,11 @@ def service_error(error: openai.OpenAIError) -> ServiceError:
     if error.status_code in _RETRYABLE or error.status_code >= 500:
         wait = retry_after_s(error.response.headers)
         return UnavailableError("the LLM endpoint cannot answer now", got=got, retry_after_s=wait)
-    if error.status_code in _MISCONFIGURED:
-        # No question is at fault where key, account or model name is: they wait for somebody to mend it.
+    if error.status_code < 400 or error.status_code in _MISCONFIGURED:
+        # No question is at fault where URL, key, account or model name is: they wait for somebody to mend it.
+        # (A redirect is not followed: it would carry key and post to another address.)
         return UnavailableError(
-            "the LLM endpoint does not know this key or model",
+            "the LLM endpoint does not know this URL, key or model",
             got=got,
             hint="check LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY",
             retry_after_s=_MISCONFIGURED_RETRY_S,

@@ -21,7 +21,9 @@ log = logging.getLogger("linkner.llm")
 _MONEY = ("money_per_hour", "money_per_day")
 _SOONEST_BACK_S = 0.5
 _ELSEWHERE_S = 1.0
+_LONGEST_PAUSE_S = 600.0  # as the limiter's own, whatever an endpoint says
 _TRIES = 3
+_NOTHING = Decimal(0)
 TOO_LATE_S = LATENESS_S / 2
 """How late a call may be sent off: the limiter reckons with LATENESS_S until it reaches the endpoint."""
 
@@ -71,7 +73,7 @@ class LimitedLlm:
         try:
             reply = self.llm.ask(prompt)
         except RejectedError:
-            self._settle(permit, Result(outcome="answered"))
+            self._settle(permit, Result(outcome="answered", money=_NOTHING))
             raise
         except StoppedError:
             self._settle(permit, Result(outcome="unused"))  # the endpoint may count it all the same
@@ -87,15 +89,16 @@ class LimitedLlm:
 
     def give_back(self, permit: Permit) -> None:
         """A permit whose call is not made."""
-        self._settle(permit, Result(outcome="unused", tokens=0, money=Decimal(0)))
+        self._settle(permit, Result(outcome="unused", tokens=0, money=_NOTHING))
 
     def _result(self, error: UnavailableError) -> Result:
+        """What a call without an answer came to. A refused one costs nothing; one that broke off may."""
         if error.retry_after_s is None:
             return Result(outcome="failed")
         if error.retry_after_s == 0:  # the endpoint is well, and wants to be asked in another way
-            return Result(outcome="answered")
+            return Result(outcome="answered", money=_NOTHING)
         log.warning("action=told-to-wait endpoint=%s error=%s", self.tariff.endpoint, error)
-        return Result(outcome="later", said=Said(pause_s=error.retry_after_s))
+        return Result(outcome="later", money=_NOTHING, said=Said(pause_s=error.retry_after_s))
 
     def _settle(self, permit: Permit, result: Result) -> None:
         """An answer is not thrown away because its permit could not be settled: that lapses by itself."""
@@ -105,7 +108,7 @@ class LimitedLlm:
             log.warning("action=unsettled error=%s", error)
 
     def _cost(self, usage: Usage) -> Decimal:
-        return self.tariff.price.cost(usage) if self.tariff.price else Decimal(0)
+        return self.tariff.price.cost(usage) if self.tariff.price else _NOTHING
 
 
 class LlmPool:
@@ -147,8 +150,9 @@ class LlmPool:
         try:
             reply = endpoint.ask(prompt, permit)
         except UnavailableError as error:
-            if error.retry_after_s and len(self._endpoints) > 1:
-                error.retry_after_s = min(error.retry_after_s, _ELSEWHERE_S)
+            if error.retry_after_s:
+                longest = _ELSEWHERE_S if len(self._endpoints) > 1 else _LONGEST_PAUSE_S
+                error.retry_after_s = min(error.retry_after_s, longest)
             raise
         return Asked(reply, endpoint.tariff.call(reply))
 

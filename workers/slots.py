@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Condition
+from concurrent.futures import ThreadPoolExecutor, wait
+from threading import Barrier, Condition
 
 from linkner.errors import LinknerError, StoppedError
 
@@ -20,7 +20,7 @@ class ThreadSlots:
     """
 
     def __init__(self, count: int, *, gather_s: float) -> None:
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="slot")
+        self._pool = _started(ThreadPoolExecutor(count, thread_name_prefix="slot"), count)
         self._count, self._free = count, count
         self._gather_s = gather_s
         self._changed = Condition()
@@ -69,3 +69,11 @@ class ThreadSlots:
         """Wait until all slots are free, and end their threads."""
         self.stop()
         self._pool.shutdown(wait=True)
+
+
+def _started(pool: ThreadPoolExecutor, count: int) -> ThreadPoolExecutor:
+    """The pool with all of its threads running: one that cannot be started later would leave its work queued,
+    and the slot given back twice."""
+    all_here = Barrier(count)
+    wait([pool.submit(all_here.wait) for _ in range(count)])
+    return pool

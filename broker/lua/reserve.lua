@@ -1,7 +1,7 @@
 -- All or nothing: a permit for one call, or when to come back and why.
 -- Asked: id, tokens, money, max_wait, lease, limits. Returns {permit or '', wait, reason or ''}.
 
-local PROBE_POLL, IN_FLIGHT_POLL = SECOND, 0.25 * SECOND
+local PROBE_POLL, MONEY_POLL, IN_FLIGHT_POLL = SECOND, SECOND, 0.25 * SECOND
 local LONGEST_LINE = WINDOW
 
 local function refuse(reason, wait) return { '', math.ceil(wait), reason } end
@@ -15,7 +15,11 @@ if probing then
 end
 if now < (state.hold_until or 0) then return refuse('hold', state.hold_until - now) end
 
--- Money: a budget for each period, which no pace divides.
+-- Calls in flight: permits whose holders died have lapsed.
+redis.call('ZREMRANGEBYSCORE', IN_FLIGHT, '-inf', now)
+local in_flight = redis.call('ZCARD', IN_FLIGHT)
+
+-- Money: a budget for each period, which no pace divides. Calls in flight give back what they did not use.
 local taken = {}
 for _, each in ipairs(PERIODS) do
     local period, length = unpack(each)
@@ -23,15 +27,14 @@ for _, each in ipairs(PERIODS) do
     local number, spent = spending(period, length)
     local budget = limit(name)
     if budget > 0 and spent + asked.money > budget then
+        if in_flight > 0 then return refuse('money_reserved', MONEY_POLL) end
         return refuse(name, (number + 1) * length - now)
     end
     taken[period], taken[period .. '_spent'] = number, spent + asked.money
 end
 
--- Calls in flight: permits whose holders died have lapsed.
-redis.call('ZREMRANGEBYSCORE', IN_FLIGHT, '-inf', now)
 local most = limit('in_flight')
-if most > 0 and redis.call('ZCARD', IN_FLIGHT) >= most then return refuse('in_flight', IN_FLIGHT_POLL) end
+if most > 0 and in_flight >= most then return refuse('in_flight', IN_FLIGHT_POLL) end
 
 -- Requests and tokens: the earliest start that both allow. Where the state is missing (new, lost), the bucket
 -- is taken for full: losing it gives no burst. What a clock set back would add to a wait is cut off.

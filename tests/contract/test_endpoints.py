@@ -21,7 +21,7 @@ from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from tests.support.replaying import replaying
 from tests.support.waiting import wait_until
-from workers.bootstrap_llm import limiters, llm_gate, llm_pool
+from workers.bootstrap_llm import batch_limits, limiters, llm_gate, llm_pool
 from workers.cli import app
 from workers.llm_pool import LlmPool
 from workers.simulate_llm.behaviour import Behaviour
@@ -142,6 +142,15 @@ def test_the_gate_is_shut_when_no_endpoint_takes_questions(made: Make) -> None:
     assert not llm_gate(settings).is_shut()
     trip(settings, name=second, pause_s=60.0)
     assert llm_gate(settings).is_shut()
+
+
+def test_batches_need_no_other_question_to_probe_an_endpoint_for_them(made: Make) -> None:
+    settings = made((Behaviour(), {}))
+    trip(settings, name=names(settings)[0], pause_s=0.0)
+    gates = [batch_limits(settings)[0], llm_gate(settings)]
+    assert [gate.is_shut() for gate in gates] == [True, True]
+    assert wait_until(lambda: not gates[0].is_shut())
+    assert gates[1].is_shut(), "which feeds the questions that probe"
 
 
 def run(*arguments: str) -> Any:

@@ -7,6 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -96,10 +97,22 @@ def test_each_limit_refuses_by_its_own_name_and_a_settled_call_gives_back(
 ) -> None:
     limiter = world.limiter(**limit)
     permit = limiter.reserve(ONE, max_wait_s=0.0)
-    assert limiter.reserve(ONE, max_wait_s=0.0).reason == reason
+    in_flight = "money_reserved" if reason.startswith("money") else reason
+    assert limiter.reserve(ONE, max_wait_s=0.0).reason == in_flight
     limiter.settle(permit, Result(outcome="answered", tokens=0, money=Decimal(0)))
     gone = isinstance(limiter.reserve(ONE, max_wait_s=0.01), Permit)
     assert gone == (reason != "requests")
+
+
+@pytest.mark.parametrize("period", ["hour", "day"])
+def test_money_is_spent_for_good_once_no_call_in_flight_can_give_any_back(world: World, period: str) -> None:
+    limiter = world.limiter(**{f"money_per_{period}": Decimal("0.0015")})
+    permit = limiter.reserve(ONE, max_wait_s=0.0)
+    soon = limiter.reserve(ONE, max_wait_s=0.0)
+    limiter.settle(permit, Result(outcome="answered"))
+    late = limiter.reserve(ONE, max_wait_s=0.0)
+    assert (soon.reason, late.reason) == ("money_reserved", f"money_per_{period}")
+    assert soon.wait_s == 1.0
 
 
 def test_losing_the_state_gives_one_permit_and_no_burst(world: World) -> None:
@@ -312,6 +325,29 @@ def test_it_fails_closed_where_redis_does_not_answer(tmp_path: Path) -> None:
     nobody = connect(f"unix://{tmp_path}/nobody.sock")
     error = refused_by(RedisLimiter(nobody, prefix="p", limits=Limits(), lease_s=40.0))
     assert error.retry_after_s
+
+
+def test_a_script_that_only_takes_long_is_not_run_twice(
+    redis_url: str, redis_prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("broker.redis_client.SOCKET_TIMEOUT_S", 0.1)
+    slow = "while redis.call('TIME')[1] * 1e6 + redis.call('TIME')[2] < tonumber(ARGV[1]) do end"
+    with connect(redis_url) as client, connect(redis_url) as other:
+        limiter = RedisLimiter(client, prefix=redis_prefix + "t", limits=Limits(), lease_s=40.0)
+        limiter.state()
+        busy = threading.Thread(target=_ignoring_timeouts, args=(other, slow, (time.time() + 0.5) * MICROS))
+        busy.start()
+        time.sleep(0.1)
+        with pytest.raises(UnavailableError):
+            limiter.spend(Decimal(1))
+        busy.join()
+        time.sleep(0.5)
+        assert limiter.state().spent_day <= 1
+
+
+def _ignoring_timeouts(client: redis.Redis, script: str, until: float) -> None:
+    with suppress(redis.RedisError):
+        client.eval(script, 0, f"{until:.0f}")
 
 
 def test_it_fails_closed_where_redis_refuses_to_write(client: redis.Redis, redis_prefix: str) -> None:

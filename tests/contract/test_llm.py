@@ -223,12 +223,14 @@ def test_nobody_listening_is_unavailable() -> None:
     [
         ("400 Bad Request", RejectedError),
         ("422 Unprocessable", RejectedError),
-        ("307 Redirect", RejectedError),
+        ("301 Moved", UnavailableError),
+        ("307 Redirect", UnavailableError),
         ("401 Unauthorized", UnavailableError),
         ("404 Not Found", UnavailableError),
+        ("405 Not Allowed", UnavailableError),
     ],
 )
-def test_refusals_quote_nothing_and_those_of_key_or_model_wait_to_be_mended(
+def test_refusals_quote_nothing_and_those_of_url_key_or_model_wait_to_be_mended(
     status: str, kind: type[ServiceError]
 ) -> None:
     body = json.dumps({"error": {"message": f"bad key {KEY} for {POST}", "code": "no_such_thing"}}).encode()

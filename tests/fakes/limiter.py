@@ -196,11 +196,12 @@ class FakeLimiter:
             ("breaker", shared.breaker.wait(now)),
             ("hold", shared.hold_until - now),
         ]
+        shared.in_flight = {id: held for id, held in shared.in_flight.items() if held.lapses > now}
         for period, length in PERIODS.items():
             budget, spent = self._limit(f"money_per_{period}"), self._spent(period)
             over = budget and spent + demand.money > budget
+            found.append(("money_reserved", MICROS if over and shared.in_flight else 0))
             found.append((f"money_per_{period}", (now // length + 1) * length - now if over else 0))
-        shared.in_flight = {id: held for id, held in shared.in_flight.items() if held.lapses > now}
         most = self._limit("in_flight")
         found.append(("in_flight", MICROS // 4 if most and len(shared.in_flight) >= most else 0))
         return found

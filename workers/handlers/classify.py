@@ -9,8 +9,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Asking, Outcome
@@ -63,12 +65,22 @@ class ClassifyQuestions:
         outcomes["skipped"] += len(question_ids) - len(claims)
         asking = [(claim, question) for claim in claims if (question := self._question(claim)) is not None]
         to_ask = []
-        for one, known in zip(asking, self.answering.recall(asking), strict=True):
+        for one, known in zip(asking, self._recall(asking), strict=True):
             if known == "ask":
                 to_ask.append(one)
             else:
                 outcomes[known] += 1
         return to_ask
+
+    def _recall(self, asking: Sequence[Asking]) -> Sequence[Outcome | Literal["ask"]]:
+        """What the answer cache has. Where it cannot be asked, questions are given back if they can be."""
+        try:
+            return self.answering.recall(asking)
+        except UnavailableError:
+            with suppress(UnavailableError):
+                for claim, _ in asking:
+                    self.answering.release(claim, delay_s=_AWAY_PAUSE_S)
+            raise
 
     def _question(self, claim: ClaimedQuestion) -> SharedQuestion | None:
         """What is asked; None where a defect is in the way, which must not stop the others of its message.

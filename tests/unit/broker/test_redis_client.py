@@ -39,6 +39,10 @@ def test_both_forms_of_a_unix_socket_mean_the_same(url: str) -> None:
     assert client.connection_pool.connection_kwargs["db"] == 2
 
 
+def test_as_many_connections_as_are_asked_for() -> None:
+    assert connect("redis://example.org", connections=250).connection_pool.max_connections == 250
+
+
 def test_every_operation_has_a_time_limit() -> None:
     found = options("redis://example.org")
     assert 0 < found["socket_timeout"] <= 10

@@ -161,22 +161,36 @@ def test_an_answer_is_kept_though_its_permit_cannot_be_settled(monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    ("error", "outcome", "pause_s"),
+    ("error", "outcome", "pause_s", "money"),
     [
-        (UnavailableError("HTTP 500"), "failed", None),
-        (UnavailableError("HTTP 429", retry_after_s=7.0), "later", 7.0),
-        (UnavailableError("no schema, please", retry_after_s=0.0), "answered", None),
-        (RejectedError("HTTP 400"), "answered", None),
+        (UnavailableError("HTTP 500"), "failed", None, None),
+        (UnavailableError("HTTP 429", retry_after_s=7.0), "later", 7.0, 0),
+        (UnavailableError("no schema, please", retry_after_s=0.0), "answered", None, 0),
+        (RejectedError("HTTP 400"), "answered", None, 0),
     ],
 )
-def test_the_breaker_learns_how_a_call_failed(
-    error: ServiceError, outcome: str, pause_s: float | None
+def test_the_limiter_learns_how_a_call_failed_and_that_a_refused_one_cost_nothing(
+    error: ServiceError, outcome: str, pause_s: float | None, money: int | None
 ) -> None:
     scene = Scene()
     scene.llms[0].failures.append(error)
     scene.fails_with(type(error))
     (result,) = scene.limiters[0].results
     assert (result.outcome, result.said.pause_s, result.tokens) == (outcome, pause_s, None)
+    assert result.money == money
+
+
+def test_no_endpoint_puts_a_question_off_for_longer_than_its_own_pause() -> None:
+    scene = Scene()
+    scene.llms[0].failures.append(UnavailableError("HTTP 503", retry_after_s=3_600.0))
+    assert scene.fails_with(UnavailableError).retry_after_s == 600.0
+
+
+def test_money_that_calls_in_flight_may_give_back_is_waited_for() -> None:
+    scene = Scene(ScriptedLimiter(Refusal(1.0, "money_reserved"), Refusal(5.0, "money_reserved")))
+    error = scene.fails_with(UnavailableError)
+    assert not isinstance(error, BudgetSpentError)
+    assert error.retry_after_s == 5.0
 
 
 def test_the_first_endpoint_that_is_free_is_asked() -> None:

@@ -40,6 +40,13 @@ def test_no_more_work_is_done_at_once_than_there_are_slots(pool: ThreadPoolExecu
     slots.close()
 
 
+def test_every_thread_runs_before_the_first_work() -> None:
+    before = threading.active_count()
+    slots = ThreadSlots(3, gather_s=0.0)
+    assert threading.active_count() == before + 3, "one that cannot be started is an error at once"
+    slots.close()
+
+
 def test_slots_that_become_free_one_by_one_are_taken_together(pool: ThreadPoolExecutor) -> None:
     slots = ThreadSlots(3, gather_s=30.0)
     assert slots.take(at_most=3) == 3

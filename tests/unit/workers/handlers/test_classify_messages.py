@@ -6,6 +6,7 @@ import pytest
 
 from linkner.errors import UnavailableError
 from tests.fakes.slots import FakeSlots
+from tests.support.one_question import claim_one
 from tests.unit.workers.handlers.classify_scene import TEXT, Scene
 from workers.handlers.answering import Answering
 from workers.ports import ATTEMPTS_EXHAUSTED
@@ -74,3 +75,8 @@ def test_slots_are_given_back_where_the_store_is_away() -> None:
     with pytest.raises(UnavailableError):
         replace(scene.classify, slots=slots)([scene.question_id])
     assert slots.taken == 0
+    del scene.store.recall
+    scene.clock.sleep(6.0)
+    claim = claim_one(scene.store, scene.question_id, lease_s=40.0, max_attempts=5)
+    assert claim is not None, "it was given back, and not held until its lease ends"
+    assert claim.attempts == 1
