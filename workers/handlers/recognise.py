@@ -126,5 +126,5 @@ class RecogniseDocuments:
             questions=self.form.grouped(self.detector.candidates(recognition)),
             skip_reason=self.skip_reason or (LANE_NEVER if lane == "never" else None),
             deadline_s=deadline_s,
-            lane=lane,
+            lane="batch" if lane == "batch" else "now",
         )

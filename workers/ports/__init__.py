@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from workers.ports.batches import BatchedQuestion, Batches, BatchView, StoredBatch
 from workers.ports.clock import Clock
-from workers.ports.documents import Accepted, Lane, NewDocument, Recognised, StoredText
+from workers.ports.documents import Accepted, Lane, NewDocument, QuestionLane, Recognised, StoredText
 from workers.ports.erasure import Erased, Erasure, Selection
 from workers.ports.keys import ApiKey, Keys, Scope
 from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
@@ -58,6 +58,7 @@ __all__ = [
     "Llms",
     "NewDocument",
     "Outbox",
+    "QuestionLane",
     "Queues",
     "Reader",
     "Recalled",

@@ -12,6 +12,9 @@ from linkner.spans import Recognition, ScoredSpan
 Lane = Literal["now", "batch", "never"]
 """When a document is asked about: as soon as possible, within a day for half the price, or not at all."""
 
+QuestionLane = Literal["now", "batch"]
+"""The lane of a question: one that is never asked is recorded as ended, in the lane `now`."""
+
 
 @dataclass(frozen=True, slots=True)
 class NewDocument:
@@ -74,4 +77,4 @@ class Recognised:
     questions: tuple[tuple[ScoredSpan, ...], ...]
     skip_reason: str | None = None
     deadline_s: float | None = None
-    lane: Lane = "now"
+    lane: QuestionLane = "now"

@@ -6,7 +6,10 @@ off for an hour does not come.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from linkner.spans import OUTSIDE
 from tests.contract.store.scene import (
@@ -116,3 +119,14 @@ class TestRecognition:
         document_id = accept_one(ports)
         ports.store.record_recognised([recognised(document_id)])
         assert ports.store.begin_recognition([document_id]) == 0
+
+    def test_no_question_has_a_lane_in_which_none_is_asked(self, ports: Ports) -> None:
+        good, bad = (accept_one(ports, external_id) for external_id in "12")
+        results = [
+            recognised(id_, questions=[[scored(ANNA)]], skip_reason="lane-never") for id_ in (good, bad)
+        ]
+        results[1] = replace(results[1], lane="never")  # type: ignore[arg-type]
+        with pytest.raises((ValueError, IntegrityError)):
+            ports.store.record_recognised(results)
+        assert [stored.document_id for stored in ports.store.texts([good, bad])] == [good, bad]
+        assert ports.store.record_recognised(results[:1]) == 1

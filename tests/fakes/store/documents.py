@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import get_args
 
 from tests.fakes.store.memory import Memory
 from tests.fakes.store.rows import Document, Question
-from workers.ports import Accepted, NewDocument, Recognised, StoredText
+from workers.ports import Accepted, NewDocument, QuestionLane, Recognised, StoredText
 
 
 class Documents(Memory):
@@ -57,6 +58,8 @@ class Documents(Memory):
         by_id = {result.document_id: result for result in results}
         documents = self._in_state("accepted", by_id)
         for document in documents:
+            _check(by_id[document.id])
+        for document in documents:
             self._record(document, by_id[document.id])
         return len(documents)
 
@@ -79,3 +82,9 @@ class Documents(Memory):
             document.reason, document.last_error = reason, error or document.last_error
             self._finish(document)
         return len(documents)
+
+
+def _check(result: Recognised) -> None:
+    """Refuse what the check of the table refuses."""
+    if result.questions and result.lane not in get_args(QuestionLane):
+        raise ValueError(f"no question can have the lane {result.lane!r}")
