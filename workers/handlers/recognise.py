@@ -28,8 +28,8 @@ class RecogniseDocuments:
 
     `policies` says of which documents candidates are recorded but not asked about, and until when of the
     others; with `skip_reason` none are (`no-llm`). A busy or absent recognition service is tried again for
-    `patience_s`, then the documents go back to the relay. A text that the service fails at, or that kills the
-    process working on it, is tried `max_attempts` times.
+    `patience_s`, then the documents go back to the relay. A text that the service fails at, that kills the
+    process working on it, or that brings out a defect is tried `max_attempts` times and holds up no other.
     """
 
     store: Store
@@ -71,12 +71,16 @@ class RecogniseDocuments:
 
     def _recognise(self, texts: Sequence[StoredText]) -> int:
         try:
-            model, recognitions = self._patiently([stored.text for stored in texts])
-        except (RejectedError, CrashedError) as error:
+            return self._record(texts, *self._patiently([stored.text for stored in texts]))
+        except UnavailableError:
+            raise
+        except Exception as error:
             if len(texts) == 1:
                 return self._without_result(texts[0], error)
             middle = len(texts) // 2
             return self._recognise(texts[:middle]) + self._recognise(texts[middle:])
+
+    def _record(self, texts: Sequence[StoredText], model: str, recognitions: Sequence[Recognition]) -> int:
         return self.store.record_recognised(
             [
                 self._recognised(stored, model=model, recognition=recognition)
@@ -96,19 +100,22 @@ class RecogniseDocuments:
                 self.clock.sleep(pause)
                 pause = min(pause * 2, 5.0)
 
-    def _without_result(self, stored: StoredText, error: ServiceError) -> int:
-        """End a refused document; try one that the service failed at again, and end it after its attempts."""
-        reason = RECOGNISER_REFUSED
+    def _without_result(self, stored: StoredText, error: Exception) -> int:
+        """End a refused document; try any other again later, and end it after its attempts."""
+        if isinstance(error, RejectedError):
+            return self._end(stored, error, reason=RECOGNISER_REFUSED)
         if isinstance(error, CrashedError):
             self._blame_the_text(error)
-            attempts = stored.attempts + 1
-            if attempts < self.max_attempts:
-                log.warning("action=put-off document=%s error=%s", stored.document_id, error)
-                self.store.defer([stored], delay_s=0.5 * 2**attempts, error=str(error))
-                return 0
-            reason = ATTEMPTS_EXHAUSTED
-        log.error("action=dead document=%s reason=%s error=%s", stored.document_id, reason, error)
-        return self.store.fail_recognition([stored.document_id], reason=reason, error=str(error))
+        attempts = stored.attempts + 1
+        if attempts >= self.max_attempts:
+            return self._end(stored, error, reason=ATTEMPTS_EXHAUSTED)
+        log.warning("action=put-off document=%s error=%s", stored.document_id, _loggable(error))
+        self.store.defer([stored], delay_s=0.5 * 2**attempts, error=_problem(error))
+        return 0
+
+    def _end(self, stored: StoredText, error: Exception, *, reason: str) -> int:
+        log.error("action=dead document=%s reason=%s error=%s", stored.document_id, reason, _loggable(error))
+        return self.store.fail_recognition([stored.document_id], reason=reason, error=_problem(error))
 
     def _blame_the_text(self, crash: CrashedError) -> None:
         """Raise UnavailableError where the service fails at any text: then no document is at fault."""
@@ -128,3 +135,15 @@ class RecogniseDocuments:
             deadline_s=deadline_s,
             lane="batch" if lane == "batch" else "now",
         )
+
+
+def _problem(error: Exception) -> str:
+    """What a document keeps of an error."""
+    if isinstance(error, ServiceError):
+        return str(error)
+    return f"its recognition failed: {type(error).__name__}: {error}"
+
+
+def _loggable(error: Exception) -> str:
+    """What the log says of an error: the message of a defect may quote the text."""
+    return str(error) if isinstance(error, ServiceError) else type(error).__name__

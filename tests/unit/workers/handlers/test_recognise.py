@@ -1,6 +1,7 @@
 """Recognition of chunks over fakes: what is recorded, retried, deferred and given up."""
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -16,7 +17,7 @@ from tests.fakes.store import FakeStore
 from tests.support.one_question import claim_one
 from workers.handlers.policies import LANE_NEVER, Policies, Policy
 from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
-from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument
+from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
 
 POLICIES = Policies()
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)
@@ -25,9 +26,15 @@ DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)
 class Scene:
     """Accepted posts, three unless others are given, and a handler over fakes."""
 
-    def __init__(self, *texts: str, skip_reason: str | None = None, policies: Policies = POLICIES) -> None:
+    def __init__(
+        self,
+        *texts: str,
+        skip_reason: str | None = None,
+        policies: Policies = POLICIES,
+        store: Callable[[FakeClock], FakeStore] = FakeStore,
+    ) -> None:
         self.clock = FakeClock()
-        self.store = FakeStore(self.clock)
+        self.store = store(self.clock)
         self.recogniser = FakeRecogniser()
         given = texts or ("Ada Lovelace met Zork", "nothing here", "Oslo")
         posts = [NewDocument("test", str(number), text) for number, text in enumerate(given)]
@@ -164,6 +171,48 @@ def test_a_text_that_the_service_fails_at_ends_after_its_attempts_and_harms_no_o
     assert dead is not None
     assert (dead.status, dead.reason) == ("final", ATTEMPTS_EXHAUSTED)
     assert scene.store.counts().documents == {"recognised": 3, "complete": 1}
+
+
+class Spoilt(FakeStore):
+    """A store that fails at every result that quotes Zork, and says the text."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.recorded: list[list[int]] = []
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        self.recorded.append([result.document_id for result in results])
+        for stored in self.texts(self.recorded[-1]):
+            if "Zork" in stored.text:
+                raise ValueError(f"cannot record {stored.text}")
+        return super().record_recognised(results)
+
+
+def test_a_defect_of_one_document_holds_up_no_other_and_ends_it_after_its_attempts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene("Ada", "Zork", "Oslo", "Lagos", store=Spoilt)
+    assert scene.handle(scene.relay()) == 3
+    for pause_s in (1, 2, 4, 8):
+        scene.clock.sleep(pause_s - 0.5)
+        assert scene.relay() == []
+        scene.clock.sleep(0.5)
+        scene.handle(scene.relay())
+    dead = scene.store.document(scene.ids[1])
+    assert dead is not None
+    assert (dead.status, dead.reason) == ("final", ATTEMPTS_EXHAUSTED)
+    assert scene.store.last_error(scene.ids[1]) == "its recognition failed: ValueError: cannot record Zork"
+    assert scene.relay() == []
+    assert "ValueError" in caplog.text
+    assert "Zork" not in caplog.text
+
+
+def test_defects_that_were_tried_before_do_not_stop_those_behind_them() -> None:
+    scene = Scene("Zork", "Zork again", "Oslo", store=Spoilt)
+    scene.store.begin_recognition(scene.ids)
+    assert scene.handle(scene.relay()) == 1
+    assert scene.store.recorded == [[id_] for id_ in scene.ids]
+    assert scene.attempts() == [2, 2]
 
 
 def test_no_text_is_blamed_while_the_service_fails_at_every_text() -> None:
