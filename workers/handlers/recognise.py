@@ -22,6 +22,10 @@ _HARMLESS = "Hello"
 _AWAY_PAUSE_S = 5.0
 
 
+class _AtEveryTextError(UnavailableError):
+    """The service is there and fails whatever the text."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecogniseDocuments:
     """Handles one `recognise` message.
@@ -45,40 +49,59 @@ class RecogniseDocuments:
     def __call__(self, document_ids: Sequence[int]) -> int:
         """Recognise those documents that still wait for it; how many were finished with.
 
-        What was begun before and did not come to an end is tried alone, so that it harms no other.
+        What was begun before and did not come to an end is tried alone, so that it harms no other, and the
+        later the more often.
+
+        Raises:
+            UnavailableError: the service or the store is away; what is left comes again.
         """
-        texts = self.store.texts(document_ids)
-        fresh = [stored for stored in texts if not stored.attempts]
-        chunks = [fresh] if fresh else []
-        chunks += [[stored] for stored in texts if stored.attempts]
+        chunks = self._chunks(document_ids)
         done = 0
         for number, chunk in enumerate(chunks):
+            crashes: list[CrashedError] = []
             try:
-                done += self._attempt(chunk)
-            except UnavailableError:
-                waiting = [stored for rest in chunks[number:] for stored in rest]
-                self.store.defer(waiting, delay_s=_AWAY_PAUSE_S, error=None)
+                done += self._attempt(chunk, crashes)
+            except UnavailableError as away:
+                is_suspect = crashes and not isinstance(away, _AtEveryTextError)
+                self._put_back([chunk], error=str(crashes[-1]) if is_suspect else None)
+                self._put_back(chunks[number + 1 :], error=None)
                 raise
         return done
 
-    def _attempt(self, texts: Sequence[StoredText]) -> int:
+    def _chunks(self, document_ids: Sequence[int]) -> list[list[StoredText]]:
+        texts = sorted(self.store.texts(document_ids), key=lambda stored: stored.attempts)
+        fresh = [stored for stored in texts if not stored.attempts]
+        alone = [[stored] for stored in texts if stored.attempts]
+        return [fresh, *alone] if fresh else alone
+
+    def _put_back(self, chunks: Sequence[Sequence[StoredText]], *, error: str | None) -> None:
+        """Have the relay publish them again. With `error` the attempt at them counts: one of these texts may
+        be why the service is away."""
+        waiting = [stored for chunk in chunks for stored in chunk]
+        if waiting:
+            self.store.defer(waiting, delay_s=_AWAY_PAUSE_S, error=error)
+
+    def _attempt(self, texts: Sequence[StoredText], crashes: list[CrashedError]) -> int:
         ids = [stored.document_id for stored in texts]
         if texts[0].attempts >= self.max_attempts:
             error = f"none of {self.max_attempts} attempts came to an end"
             return self.store.fail_recognition(ids, reason=ATTEMPTS_EXHAUSTED, error=error)
         self.store.begin_recognition(ids)
-        return self._recognise(texts)
+        return self._recognise(texts, crashes)
 
-    def _recognise(self, texts: Sequence[StoredText]) -> int:
+    def _recognise(self, texts: Sequence[StoredText], crashes: list[CrashedError]) -> int:
+        """Recognise them, in halves where that fails; what the service fails with is added to `crashes`."""
         try:
             return self._record(texts, *self._patiently([stored.text for stored in texts]))
         except UnavailableError:
             raise
         except Exception as error:
+            if isinstance(error, CrashedError):
+                crashes.append(error)
             if len(texts) == 1:
                 return self._without_result(texts[0], error)
             middle = len(texts) // 2
-            return self._recognise(texts[:middle]) + self._recognise(texts[middle:])
+            return sum(self._recognise(half, crashes) for half in (texts[:middle], texts[middle:]))
 
     def _record(self, texts: Sequence[StoredText], model: str, recognitions: Sequence[Recognition]) -> int:
         return self.store.record_recognised(
@@ -118,11 +141,11 @@ class RecogniseDocuments:
         return self.store.fail_recognition([stored.document_id], reason=reason, error=_problem(error))
 
     def _blame_the_text(self, crash: CrashedError) -> None:
-        """Raise UnavailableError where the service fails at any text: then no document is at fault."""
+        """Raise where the service fails at a harmless text too: then no document is at fault."""
         try:
             self._patiently([_HARMLESS])
         except (CrashedError, RejectedError) as error:
-            raise UnavailableError("the recognition service fails at every text", got=str(error)) from crash
+            raise _AtEveryTextError("the recognition service fails at every text", got=str(error)) from crash
 
     def _recognised(self, stored: StoredText, *, model: str, recognition: Recognition) -> Recognised:
         lane, deadline_s = self.policies.of(stored)

@@ -226,6 +226,52 @@ def test_no_text_is_blamed_while_the_service_fails_at_every_text() -> None:
     assert scene.relay() == scene.ids
 
 
+class Falls(FakeRecogniser):
+    """A service that one text takes down, for longer than the handler is patient."""
+
+    RESTART_S = 70.0
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.back_at = 0.0
+
+    def recognise(self, texts: list[str]) -> tuple[str, list[Recognition]]:
+        if self.clock.monotonic() < self.back_at:
+            raise UnavailableError("down")
+        try:
+            return super().recognise(texts)
+        except CrashedError:
+            self.back_at = self.clock.monotonic() + self.RESTART_S
+            raise
+
+
+def test_a_text_that_takes_the_service_down_for_long_ends_and_holds_up_no_other() -> None:
+    scene = Scene("Ada", "a broken text", "Oslo", "Lagos")
+    recogniser = Falls(scene.clock)
+    handle = replace(scene.handle, recogniser=recogniser)
+
+    def pass_on_until_a_crash_or_the_end() -> None:
+        before = recogniser.back_at
+        while recogniser.back_at == before and scene.store.counts().documents["accepted"]:
+            with suppress(UnavailableError):
+                handle(scene.relay())
+            scene.clock.sleep(5.0)
+
+    pass_on_until_a_crash_or_the_end()
+    assert scene.attempts() == [1, 1, 1, 1], "any of them may have been it"
+    pass_on_until_a_crash_or_the_end()
+    assert scene.attempts() == [2, 1, 1], "each was tried alone; those behind it wait for the service"
+    pass_on_until_a_crash_or_the_end()
+    assert scene.attempts() == [3], "what was tried more often came last"
+    for _ in range(3):
+        pass_on_until_a_crash_or_the_end()
+    dead = scene.store.document(scene.ids[1])
+    assert dead is not None
+    assert (dead.status, dead.reason) == ("final", ATTEMPTS_EXHAUSTED)
+    assert scene.store.counts().documents == {"recognised": 3, "complete": 1}
+
+
 def test_what_kills_its_worker_is_tried_alone_and_ends() -> None:
     scene = Scene("Ada", "a deadly text", "Oslo")
     deadly = scene.ids[1]
