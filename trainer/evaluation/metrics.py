@@ -143,8 +143,9 @@ def by_uncertainty(
 ) -> tuple[Interval, ...]:
     """Scores and density of the entities in intervals of u from 0 to about `top` (Figures 4, 5 and 7).
 
-    u is always the local model's. The last interval takes what lies above `top`, too. A gold entity counts
-    where the u of its span is; those too long for the model are in none.
+    u is always the local model's of that span, also where an LLM added the entity; one that the LLM added
+    wrongly, and the local model did not report, has the largest. The last interval takes what lies above
+    `top`, too. Gold entities too long for the model, and what was found of them, are in none.
 
     Args:
         recognised: the sentences.
@@ -162,9 +163,14 @@ def by_uncertainty(
         for span in {entity.span for entity in sentence.entities} & scored.keys():
             gold[place(scored[span].uncertainty)] += 1
         labelled = set(sentence.entities)
+        too_long = {entity.span for entity in sentence.entities} - scored.keys()
         for entity in found:
-            predicted[place(entity.uncertainty)] += 1
-            correct[place(entity.uncertainty)] += LabelledSpan(entity.span, entity.label) in labelled
+            if entity.span in too_long:
+                continue
+            known = scored.get(entity.span)
+            at = place(entity.uncertainty if known is None else known.uncertainty)
+            predicted[at] += 1
+            correct[at] += LabelledSpan(entity.span, entity.label) in labelled
     total = max(sum(predicted), 1)
     return tuple(
         Interval(

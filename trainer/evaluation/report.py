@@ -72,7 +72,7 @@ class Report:
                 {
                     "low": _rounded(one.low),
                     "high": _rounded(one.high),
-                    "f1": _rounded(one.score.f1),
+                    "f1": _rounded(one.score.f1) if one.score.predicted or one.score.gold else None,
                     "density": _rounded(one.density),
                     "predicted": one.score.predicted,
                     "gold": one.score.gold,

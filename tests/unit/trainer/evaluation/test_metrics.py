@@ -112,6 +112,13 @@ def test_linked_entities_count_by_the_uncertainty_of_the_local_model() -> None:
     assert [one.score for one in intervals] == [Score(0, 0, 1), Score(1, 1, 2)]
 
 
+def test_what_the_llm_added_counts_where_the_local_model_places_its_span() -> None:
+    found = of_one(scored(0, 1, person=0.1, u=0.2), gold=((0, 1, "person"),))
+    added = [[Entity(Span(0, 1), "person", "llm", 0.0, 1.0, "proposed")]]
+    intervals = by_uncertainty(found, added, width=0.5)  # type: ignore[arg-type]
+    assert [one.score for one in intervals] == [Score(1, 1, 1), Score(0, 0, 0)]
+
+
 def test_uncertainty_beyond_the_top_falls_into_the_last_interval() -> None:
     found = of_one(scored(0, 1, person=0.9, u=1.9), scored(1, 2, person=0.9, u=0.7))
     intervals = by_uncertainty(found, unlinked(found).entities, width=0.7, top=1.4)
