@@ -161,8 +161,9 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     fallback = Entity(ANNA, "person", "fallback", 0.75, 0.5, reason="deadline")
     world.ports.store.complete({document_id: [fallback]})
 
-    assert world.batches.reopen_late(batch.batch_id) == 1
-    assert world.batches.reopen_late(batch.batch_id) == 0
+    assert world.batches.reopen_late(batch.batch_id, []) == 0, "only what was answered"
+    assert world.batches.reopen_late(batch.batch_id, [question.question_id]) == 1
+    assert world.batches.reopen_late(batch.batch_id, [question.question_id]) == 0
     claim = claimed(world.ports, question.question_id)
     assert record_one(world.ports.store, claim, answer({ANNA: "group"}))
     assert due(world.ports, "aggregate") == [document_id]
@@ -170,6 +171,16 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     (item,) = world.ports.reader.feed(after=0, limit=10)
     assert item.document.revision == 2
     assert [(e.label, e.decided_by) for e in item.document.entities] == [("group", "llm")]
+
+
+def test_a_question_that_is_opened_for_a_late_answer_keeps_its_attempts(world: World) -> None:
+    world.ask("1", deadline_s=0.0)
+    batch = world.gathered()
+    (question_id,) = world.members(batch)
+    claim = claimed(world.ports, question_id, lease_s=0.0)
+    assert sweep(world.ports)["overdue_questions"] == 1
+    world.batches.reopen_late(batch.batch_id, [question_id])
+    assert claimed(world.ports, question_id).attempts == claim.attempts + 1
 
 
 def test_a_dead_question_that_is_tried_again_waits_for_the_next_batch(world: World) -> None:
@@ -187,7 +198,7 @@ def test_what_ended_for_another_reason_stays_ended(world: World) -> None:
     batch = world.gathered()
     (question_id,) = world.members(batch)
     world.ports.store.end_question(claimed(world.ports, question_id), reason="llm-refused", error="400")
-    assert world.batches.reopen_late(batch.batch_id) == 0
+    assert world.batches.reopen_late(batch.batch_id, [question_id]) == 0
 
 
 def test_known_keys_are_those_that_have_an_answer(world: World) -> None:

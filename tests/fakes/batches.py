@@ -9,6 +9,7 @@ from linkner.classification import Prompt
 from linkner.errors import RejectedError, ServiceError, UnavailableError
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
+from tests.fakes.store.rows import Question
 from workers.ports import DEADLINE, BatchedQuestion, BatchState, Call, Reply, StoredBatch
 from workers.store.dead import Ref
 
@@ -76,13 +77,20 @@ class FakeBatches:
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
         return {key for key in keys if self._store.is_known(key, max_age_s=max_age_s)}
 
-    def reopen_late(self, batch_id: int) -> int:
+    def reopen_late(self, batch_id: int, question_ids: Collection[int]) -> int:
         late = [
-            Ref("question", question.id)
+            question
             for question in self._store.questions
-            if question.batch_id == batch_id and (question.state, question.reason) == ("dead", DEADLINE)
+            if question.id in question_ids
+            and (question.batch_id, question.state, question.reason) == (batch_id, "dead", DEADLINE)
         ]
-        return self._store.replay(late)
+        return sum(self._reopen(question) for question in late)
+
+    def _reopen(self, question: Question) -> int:
+        attempts = question.attempts
+        reopened = self._store.replay([Ref("question", question.id)])
+        question.attempts = attempts
+        return reopened
 
 
 @dataclass

@@ -174,7 +174,7 @@ class BatchQuestions:
     def _settle(self, batch: StoredBatch, results: Results) -> tuple[Counter[str], bool]:
         """What became of the batch's questions, and whether that is now so for all of them."""
         if self.revise_late:
-            self.batches.reopen_late(batch.batch_id)
+            self._reopen_late(batch, results)
         counts: Counter[str] = Counter()
         is_settled = True
         for member in self.batches.members(batch.batch_id):
@@ -187,6 +187,18 @@ class BatchQuestions:
             # A process that died has left its claims behind: they end soon.
             is_settled = is_settled and outcome != "skipped"
         return counts, is_settled
+
+    def _reopen_late(self, batch: StoredBatch, results: Results) -> None:
+        """Open what was answered too late; what was not answered at all stays as it ended."""
+        late = [
+            member.question_id
+            for member in self.batches.members(batch.batch_id)
+            if member.state == "dead" and isinstance(self._result(member, results), Reply)
+        ]
+        self.batches.reopen_late(batch.batch_id, late)
+
+    def _result(self, member: BatchedQuestion, results: Results) -> Reply | ServiceError | None:
+        return results.get(self._request_id(member, self._question(member)))
 
     def _calls(self, batch: StoredBatch, results: Results) -> dict[int, Call]:
         """What the batch cost: a call for each reply, by one of the questions that it is the answer to."""
@@ -208,7 +220,7 @@ class BatchQuestions:
         (known,) = self.answering.recall([(claim, question)])
         if known != "ask":
             return known
-        result = results.get(self._request_id(member, question))
+        result = self._result(member, results)
         if isinstance(result, Reply):
             return self.answering.replied(claim, question, result, call=None)
         return self.answering.failed(claim, result or UnavailableError("the batch has no result for it"))

@@ -72,5 +72,8 @@ class Batches(Protocol):
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
         """Those keys that the answer cache has an answer to, younger than `max_age_s`."""
 
-    def reopen_late(self, batch_id: int) -> int:
-        """Open those questions of a batch again that its answer comes too late for, and their documents."""
+    def reopen_late(self, batch_id: int, question_ids: Collection[int]) -> int:
+        """Open those of these questions again that the batch's answer comes too late for; how many.
+
+        Their documents open with them, and their attempts go on counting.
+        """

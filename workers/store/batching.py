@@ -86,7 +86,9 @@ _LATEST = text("""
 """)
 
 _LATE = text("""
-    SELECT id FROM questions WHERE batch_id = :batch_id AND state = 'dead' AND reason = :reason ORDER BY id
+    SELECT id FROM questions
+    WHERE id = ANY(CAST(:ids AS bigint[])) AND batch_id = :batch_id AND state = 'dead' AND reason = :reason
+    ORDER BY id
 """)
 
 
@@ -127,9 +129,9 @@ class PostgresBatches:
         """The latest batches first, ended or not."""
         return in_transaction(self._engine, _latest, limit=limit)
 
-    def reopen_late(self, batch_id: int) -> int:
+    def reopen_late(self, batch_id: int, question_ids: Collection[int]) -> int:
         """See the port."""
-        return in_transaction(self._engine, _reopen_late, batch_id)
+        return in_transaction(self._engine, _reopen_late, batch_id, question_ids)
 
 
 def _gather(connection: Connection, *, at_least: int, at_most: int, after_s: float) -> StoredBatch | None:
@@ -182,6 +184,7 @@ def _latest(connection: Connection, *, limit: int) -> list[BatchView]:
     return [BatchView(**row._mapping) for row in connection.execute(_LATEST, {"limit": limit})]
 
 
-def _reopen_late(connection: Connection, batch_id: int) -> int:
-    late = connection.execute(_LATE, {"batch_id": batch_id, "reason": DEADLINE}).scalars().all()
-    return replay_questions(connection, late)
+def _reopen_late(connection: Connection, batch_id: int, question_ids: Collection[int]) -> int:
+    wanted = {"batch_id": batch_id, "ids": list(question_ids), "reason": DEADLINE}
+    late = connection.execute(_LATE, wanted).scalars().all()
+    return replay_questions(connection, late, keep_attempts=True)

@@ -117,8 +117,8 @@ _LOCK_DOCUMENTS = text("""
 """)
 _REPLAY_QUESTIONS = text("""
     UPDATE questions
-    SET state = 'pending', attempts = 0, reason = NULL, ended_at = NULL, dropped_at = NULL,
-        published_at = NULL, not_before = now(), created_at = now(),
+    SET state = 'pending', attempts = CASE WHEN :keep_attempts THEN attempts ELSE 0 END, reason = NULL,
+        ended_at = NULL, dropped_at = NULL, published_at = NULL, not_before = now(), created_at = now(),
         deadline_at = now() + (deadline_at - created_at)
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'dead'
     RETURNING document_id
@@ -208,10 +208,11 @@ def _send_again(connection: Connection, ids: Sequence[int], send: SendAgain) -> 
     return connection.execute(_REMOVE_MESSAGES, {"ids": ids}).rowcount if rows else 0
 
 
-def replay_questions(connection: Connection, ids: Sequence[int]) -> int:
+def replay_questions(connection: Connection, ids: Sequence[int], *, keep_attempts: bool = False) -> int:
     """Open dead questions and their documents again; how many were dead."""
     connection.execute(_LOCK_DOCUMENTS, {"ids": ids})
-    replayed = connection.execute(_REPLAY_QUESTIONS, {"ids": ids}).scalars().all()
+    wanted = {"ids": ids, "keep_attempts": keep_attempts}
+    replayed = connection.execute(_REPLAY_QUESTIONS, wanted).scalars().all()
     documents = {"ids": sorted(set(replayed))}
     connection.execute(_REMOVE_ENTITIES, documents)
     connection.execute(_OPEN_AGAIN, documents)

@@ -336,6 +336,19 @@ class TestLateAnswers:
         assert [view.revision for view in views] == [1, 1]
         assert [view.entities[0].reason for view in views] == [DEADLINE, DEADLINE]
 
+    @pytest.mark.parametrize("fault", ["lost", "expired"])
+    def test_that_never_came_opens_nothing(self, fault: str) -> None:
+        scene = Scene("Zork sings", revise_late=True, deadline_s=3600.0)
+        setattr(scene.llm, fault, lambda id_: True)
+        scene.step()
+        scene.clock.sleep(3600.0)
+        scene.store.sweep(**SWEEP)
+        scene.aggregate()
+        scene.step_until_done()
+        assert [scene.store.document(id_).status for id_ in scene.documents] == ["final"]
+        assert scene.reasons == {DEADLINE: 1}
+        assert scene.sent == [1]
+
     @pytest.mark.parametrize("revise_late", [True, False])
     def test_costs_in_any_case(self, revise_late: bool) -> None:
         (row,) = self.late(revise_late=revise_late).store.costs("source", within_s=1e6)
