@@ -18,8 +18,8 @@ from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
 from tests.support.one_question import record_one
 from workers.cli import app
-from workers.ports import Batches, CachedAnswer, Call, QuestionLane, Recognised, StoredBatch
-from workers.store.batching import PostgresBatches
+from workers.ports import NO_QUESTION, Batches, CachedAnswer, Call, Lane, Recognised, StoredBatch
+from workers.store.batching import ERASED_SOURCE, PostgresBatches
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
@@ -35,7 +35,7 @@ class World:
     def replay(self, question_id: int) -> int:
         return self.replay_refs([Ref("question", question_id)])
 
-    def ask(self, external_id: str, *, lane: QuestionLane = "batch", deadline_s: float | None = None) -> int:
+    def ask(self, external_id: str, *, lane: Lane = "batch", deadline_s: float | None = None) -> int:
         """A document with one question in the lane; its id."""
         (accepted,) = self.ports.store.accept([post(external_id)])
         candidate = scored(ANNA)
@@ -117,7 +117,7 @@ def test_an_open_batch_is_known_with_what_the_provider_calls_it(world: World) ->
     (submitted,) = world.batches.open()
     assert submitted.provider_id == "batch_7"
     assert 0 <= submitted.age_s < 60
-    world.batches.close(batch.batch_id, error=None, calls={})
+    world.batches.close(batch.batch_id, error=None)
     assert world.batches.open() == []
 
 
@@ -137,7 +137,7 @@ def test_what_a_batch_did_not_answer_waits_for_the_next(world: World) -> None:
     assert record_one(world.ports.store, claim, answer({ANNA: "person"}))
     states = [question.state for question in world.batches.members(first.batch_id)]
     assert states == ["answered", "open"]
-    world.batches.close(first.batch_id, error="expired", calls={})
+    world.batches.close(first.batch_id, error="expired")
     assert world.members(first) == [answered]
     assert world.members(world.gathered()) == [other]
 
@@ -147,7 +147,7 @@ def test_a_question_that_its_caller_died_with_is_not_lost(world: World) -> None:
     first = world.gathered()
     (question_id,) = world.members(first)
     claimed(world.ports, question_id, lease_s=0.0)
-    world.batches.close(first.batch_id, error=None, calls={})
+    world.batches.close(first.batch_id, error=None)
     sweep(world.ports)
     assert world.members(world.gathered()) == [question_id]
 
@@ -188,7 +188,7 @@ def test_a_dead_question_that_is_tried_again_waits_for_the_next_batch(world: Wor
     batch = world.gathered()
     (question_id,) = world.members(batch)
     world.ports.store.end_question(claimed(world.ports, question_id), reason="llm-refused", error="400")
-    world.batches.close(batch.batch_id, error=None, calls={})
+    world.batches.close(batch.batch_id, error=None)
     assert world.replay(question_id) == 1
     assert world.members(world.gathered()) == [question_id]
 
@@ -211,13 +211,35 @@ def test_known_keys_are_those_that_have_an_answer(world: World) -> None:
     assert world.batches.known([], max_age_s=FOREVER_S) == set()
 
 
-def test_what_a_batch_cost_is_recorded_when_it_is_closed(world: World) -> None:
+def test_what_a_batch_cost_is_recorded_once(world: World) -> None:
     world.ask("1")
     batch = world.gathered()
     (question_id,) = world.members(batch)
     call = Call("http://here/v1", "llm-1", Usage(300, 2), Decimal("0.0001"), replayed=False, batched=True)
-    world.batches.close(batch.batch_id, error=None, calls={question_id: call})
+    assert world.batches.paid(batch.batch_id, [(question_id, call)])
+    assert not world.batches.paid(batch.batch_id, [(question_id, call)]), "but once"
     assert world.ports.reader.spent_today() == {"test": Decimal("0.0001")}
+    world.batches.close(batch.batch_id, error=None)
+    assert not world.batches.paid(batch.batch_id, [(question_id, call)])
+
+
+def test_what_was_asked_about_erased_documents_is_recorded_too(world: World) -> None:
+    world.ask("1")
+    batch = world.gathered()
+    call = Call("http://here/v1", "llm-1", Usage(300, 2), Decimal("0.0001"), replayed=False, batched=True)
+    assert world.batches.paid(batch.batch_id, [(NO_QUESTION, call), (NO_QUESTION, call)])
+    assert world.ports.reader.spent_today() == {ERASED_SOURCE: Decimal("0.0002")}
+
+
+def test_what_its_batch_has_judged_leaves_it_and_what_was_put_off_stays(world: World) -> None:
+    for number in range(2):
+        world.ask(str(number))
+    batch = world.gathered()
+    judged, put_off = world.members(batch)
+    world.ports.store.release(claimed(world.ports, judged), delay_s=0.0, error="unreadable")
+    world.ports.store.release(claimed(world.ports, put_off), delay_s=0.0, error=None)
+    assert world.members(batch) == [put_off]
+    assert world.members(world.gathered()) == [judged]
 
 
 def test_the_command_lists_the_latest_first(
@@ -232,7 +254,7 @@ def test_the_command_lists_the_latest_first(
     first = world.gathered()
     (question_id,) = world.members(first)
     record_one(ports.store, claimed(ports, question_id), answer({ANNA: "person"}))
-    batches.close(first.batch_id, error="expired", calls={})
+    batches.close(first.batch_id, error="expired")
     world.ask("2")
     second = world.gathered()
     batches.submitted(second.batch_id, provider_id="batch_7")

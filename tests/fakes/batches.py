@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from linkner.classification import Prompt
@@ -11,6 +11,7 @@ from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
 from tests.fakes.store.rows import Question
 from workers.ports import DEADLINE, BatchedQuestion, BatchState, Call, Reply, StoredBatch
+from workers.store.batching import ERASED_SOURCE
 from workers.store.dead import Ref
 
 
@@ -20,6 +21,7 @@ class FakeBatches:
     def __init__(self, store: FakeStore) -> None:
         self._store = store
         self._open: dict[int, tuple[StoredBatch, float]] = {}
+        self._paid: set[int] = set()
         self.errors: dict[int, str | None] = {}
 
     def gather(self, *, at_least: int, at_most: int, after_s: float) -> StoredBatch | None:
@@ -64,11 +66,18 @@ class FakeBatches:
         batch, since = self._open[batch_id]
         self._open[batch_id] = (replace(batch, provider_id=provider_id), since)
 
-    def close(self, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
-        self._open.pop(batch_id)
+    def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
+        if batch_id not in self._open or batch_id in self._paid:
+            return False
+        self._paid.add(batch_id)
         sources = {question.id: question.document.new.source for question in self._store.questions}
-        for question_id, call in calls.items():
-            self._store.add_call(sources[question_id], call)
+        for question_id, call in calls:
+            self._store.add_call(sources.get(question_id, ERASED_SOURCE), call)
+        return True
+
+    def close(self, batch_id: int, *, error: str | None) -> None:
+        if self._open.pop(batch_id, None) is None:
+            return
         self.errors[batch_id] = error
         for question in self._store.questions:
             if question.batch_id == batch_id and question.state != "answered":

@@ -19,6 +19,7 @@ from workers.handlers.answering import Answering, Outcome
 from workers.handlers.budget import BUDGET, Budget, Tariff
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import (
+    NO_QUESTION,
     BatchedQuestion,
     Batches,
     BatchLlm,
@@ -72,7 +73,7 @@ class BatchQuestions:
             except ServiceError as error:
                 log.warning("action=waiting batch=%s error=%s", batch.name, error)
                 if batch.age_s > _GIVEN_UP_AFTER_S:
-                    self.batches.close(batch.batch_id, error=str(error), calls={})
+                    self.batches.close(batch.batch_id, error=str(error))
         counts.update(self._send_off())
         return counts
 
@@ -84,11 +85,10 @@ class BatchQuestions:
         if not state.ended:
             return {}
         results = self.llm.results(provider_id)
+        self._pay(batch, results)
         counts, is_settled = self._settle(batch, results)
         if is_settled:
-            calls = self._calls(batch, results)
-            self.batches.close(batch.batch_id, error=state.error, calls=calls)
-            self._spend(batch, sum((call.cost for call in calls.values() if call.cost), start=Decimal(0)))
+            self.batches.close(batch.batch_id, error=state.error)
             self._discard(batch, provider_id)
         return counts
 
@@ -98,8 +98,13 @@ class BatchQuestions:
         if found is not None:
             self.batches.submitted(batch.batch_id, provider_id=found)
         elif batch.age_s > _APPEARS_WITHIN_S:
-            self.batches.close(batch.batch_id, error="the provider never had it", calls={})
+            self.batches.close(batch.batch_id, error="the provider never had it")
         return found
+
+    def _pay(self, batch: StoredBatch, results: Results) -> None:
+        calls = self._calls(batch, results)
+        if self.batches.paid(batch.batch_id, calls):
+            self._spend(batch, sum((call.cost for _, call in calls if call.cost), start=Decimal(0)))
 
     def _spend(self, batch: StoredBatch, money: Decimal) -> None:
         """The store has what the batch cost; the endpoint's limits of money may miss it, if need be."""
@@ -123,7 +128,7 @@ class BatchQuestions:
             return {}
         counts, prompts = self._prompts(batch)
         if not prompts:
-            self.batches.close(batch.batch_id, error=None, calls={})
+            self.batches.close(batch.batch_id, error=None)
             return counts
         provider_id = self.llm.submit(batch.name, prompts)
         self.batches.submitted(batch.batch_id, provider_id=provider_id)
@@ -200,17 +205,17 @@ class BatchQuestions:
     def _result(self, member: BatchedQuestion, results: Results) -> Reply | ServiceError | None:
         return results.get(self._request_id(member, self._question(member)))
 
-    def _calls(self, batch: StoredBatch, results: Results) -> dict[int, Call]:
+    def _calls(self, batch: StoredBatch, results: Results) -> list[tuple[int, Call]]:
         """What the batch cost: a call for each reply, by one of the questions that it is the answer to."""
         requests = {
             self._request_id(member, self._question(member)): member.question_id
             for member in self.batches.members(batch.batch_id)
         }
-        return {
-            requests[request_id]: self.tariff.call(result, batched=True)
+        return [
+            (requests.get(request_id, NO_QUESTION), self.tariff.call(result, batched=True))
             for request_id, result in results.items()
-            if isinstance(result, Reply) and request_id in requests
-        }
+            if isinstance(result, Reply)
+        ]
 
     def _settle_one(self, member: BatchedQuestion, results: Results) -> Outcome:
         claim = self._claim(member)

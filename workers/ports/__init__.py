@@ -6,7 +6,7 @@ in `tests/contract` runs over both.
 
 from __future__ import annotations
 
-from workers.ports.batches import BatchedQuestion, Batches, BatchView, StoredBatch
+from workers.ports.batches import NO_QUESTION, BatchedQuestion, Batches, BatchView, StoredBatch
 from workers.ports.clock import Clock
 from workers.ports.documents import Accepted, Lane, NewDocument, QuestionLane, Recognised, StoredText
 from workers.ports.erasure import Erased, Erasure, Selection
@@ -26,6 +26,7 @@ __all__ = [
     "ATTEMPTS_EXHAUSTED",
     "DEADLINE",
     "NO_ANSWER",
+    "NO_QUESTION",
     "Accepted",
     "Answer",
     "Answered",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, Protocol
@@ -47,6 +47,10 @@ class BatchView:
     answered: int
 
 
+NO_QUESTION = 0
+"""The question of a call whose own one is not in the batch any more: its document was erased."""
+
+
 class Batches(Protocol):
     """The store's view of questions that are asked in batches. Every method is one transaction."""
 
@@ -62,12 +66,14 @@ class Batches(Protocol):
     def submitted(self, batch_id: int, *, provider_id: str) -> None:
         """Write down what the provider calls the batch."""
 
-    def close(self, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
-        """End a batch; questions that are still open wait for the next one.
+    def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
+        """Record the calls that a batch was, each by a question that it answers; False where that was done.
 
-        `calls` are those that the batch was, each by a question that it answers; they are recorded with the
-        end, and so once.
+        To be called before results are settled: questions that are to be asked again leave the batch.
         """
+
+    def close(self, batch_id: int, *, error: str | None) -> None:
+        """End a batch; questions that are still open wait for the next one."""
 
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
         """Those keys that the answer cache has an answer to, younger than `max_age_s`."""

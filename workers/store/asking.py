@@ -88,9 +88,11 @@ _END = text(f"""
     WHERE {_HELD}
 """)
 
+# What a batch said of a question counts once: where that was an error, the next batch takes the question.
 _RELEASE = text(f"""
     UPDATE questions
     SET state = 'pending', published_at = NULL, lease_until = NULL,
+        batch_id = CASE WHEN CAST(:error AS text) IS NULL THEN batch_id END,
         not_before = now() + make_interval(secs => :delay_s),
         attempts = attempts - CASE WHEN CAST(:error AS text) IS NULL THEN 1 ELSE 0 END,
         last_error = coalesce(:error, last_error)

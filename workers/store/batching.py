@@ -7,7 +7,7 @@ not answer is free for the next one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Engine, text
 
@@ -61,6 +61,10 @@ ERASED_SOURCE = "erased"
 _SOURCES = text("""
     SELECT questions.id, source FROM questions JOIN documents ON documents.id = document_id
     WHERE questions.id = ANY(CAST(:ids AS bigint[]))
+""")
+
+_PAID = text("""
+    UPDATE batches SET paid_at = now() WHERE id = :batch_id AND state <> 'closed' AND paid_at IS NULL
 """)
 
 _CLOSE = text("""
@@ -117,9 +121,13 @@ class PostgresBatches:
         """See the port."""
         in_transaction(self._engine, _submitted, batch_id, provider_id=provider_id)
 
-    def close(self, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
+    def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
         """See the port."""
-        in_transaction(self._engine, _close, batch_id, error=error, calls=calls)
+        return in_transaction(self._engine, _paid, batch_id, calls)
+
+    def close(self, batch_id: int, *, error: str | None) -> None:
+        """See the port."""
+        in_transaction(self._engine, _close, batch_id, error=error)
 
     def known(self, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:
         """See the port."""
@@ -165,14 +173,19 @@ def _submitted(connection: Connection, batch_id: int, *, provider_id: str) -> No
     connection.execute(_SUBMITTED, {"batch_id": batch_id, "provider_id": provider_id})
 
 
-def _close(connection: Connection, batch_id: int, *, error: str | None, calls: Mapping[int, Call]) -> None:
+def _paid(connection: Connection, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
+    if not connection.execute(_PAID, {"batch_id": batch_id}).rowcount:
+        return False
+    found = connection.execute(_SOURCES, {"ids": [question_id for question_id, _ in calls]})
+    sources = {row.id: row.source for row in found}
+    record_calls(connection, [(id_, sources.get(id_, ERASED_SOURCE), call) for id_, call in calls])
+    return True
+
+
+def _close(connection: Connection, batch_id: int, *, error: str | None) -> None:
     closed = connection.execute(_CLOSE, {"batch_id": batch_id, "error": storable_error(error)})
     if closed.rowcount:
         connection.execute(_FREE, {"batch_id": batch_id})
-        sources = {row.id: row.source for row in connection.execute(_SOURCES, {"ids": list(calls)})}
-        record_calls(
-            connection, [(id_, sources.get(id_, ERASED_SOURCE), call) for id_, call in calls.items()]
-        )
 
 
 def _known(connection: Connection, keys: Collection[bytes], *, max_age_s: float) -> set[bytes]:

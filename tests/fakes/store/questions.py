@@ -107,6 +107,7 @@ class Questions(Memory):
             return False
         question.state, question.published_at, question.not_before = "pending", None, self.now + delay_s
         question.attempts -= error is None
+        question.batch_id = question.batch_id if error is None else None
         question.last_error = error or question.last_error
         return True
 

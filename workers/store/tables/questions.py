@@ -129,7 +129,10 @@ class CachedAnswerRow(Table, table=True):
 
 
 class BatchRow(Table, table=True):
-    """Questions asked together: preparing → submitted → closed. The provider's record holds the `name`."""
+    """Questions asked together: preparing → submitted → closed. The provider's record holds the `name`.
+
+    `estimate` has what it costs about, by source, until its calls are recorded (`paid_at`).
+    """
 
     __tablename__ = "batches"
     __table_args__ = (
@@ -146,3 +149,6 @@ class BatchRow(Table, table=True):
     created_at: datetime = timestamp()
     submitted_at: datetime | None = timestamp(nullable=True)
     ended_at: datetime | None = timestamp(nullable=True)
+    estimate: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB, nullable=True))
+    sent_at: datetime | None = timestamp(nullable=True)
+    paid_at: datetime | None = timestamp(nullable=True)

@@ -22,7 +22,8 @@ from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
 from workers.handlers.batch import BatchQuestions
 from workers.handlers.budget import BUDGET, Budget, Tariff
-from workers.ports import ATTEMPTS_EXHAUSTED, DEADLINE, NewDocument, QuestionLane, Recognised
+from workers.ports import ATTEMPTS_EXHAUSTED, DEADLINE, Lane, NewDocument, Recognised, Selection
+from workers.store.batching import ERASED_SOURCE
 
 PRICE = Price(prompt=Decimal(1), completion=Decimal(1), cached_prompt=Decimal(1))
 SWEEP = {"republish_after_s": 1e6, "deadline_s": 1e6, "document_deadline_s": 1e6}
@@ -75,7 +76,7 @@ class Scene:
             raise UnavailableError("redis is away")
         self.spent.append(money)
 
-    def ask(self, text: str, *, lane: QuestionLane = "batch") -> int:
+    def ask(self, text: str, *, lane: Lane = "batch") -> int:
         number = self.store.unfinished() + 100 * self.store.counts().documents["complete"]
         (accepted,) = self.store.accept([NewDocument("test", f"{text}{number}", text)])
         span = Span(0, len(text.split()[0]))
@@ -230,6 +231,44 @@ def test_a_stop_leaves_the_rest_to_the_next_step() -> None:
     scene.batching = replace(scene.batching, go_on=lambda: True)
     assert scene.step() == {"answered": 2}
     assert scene.sent == [3]
+
+
+@pytest.mark.parametrize("fault", ["unreadable", "expired"])
+def test_a_stop_after_a_bad_result_counts_it_once(fault: str) -> None:
+    scene = Scene("Zork sings", "Anna sings", "Oslo sings", reply="a delicious pancake")
+    scene.llm.expired = lambda id_: fault == "expired"
+    scene.step()
+    left = [True, False]
+    scene.batching = replace(scene.batching, at_least=3, after_s=1e6, go_on=lambda: left.pop(0))
+    assert scene.step() == {"released": 1}
+    scene.batching = replace(scene.batching, go_on=lambda: True)
+    scene.clock.sleep(60.0)
+    assert scene.step()["released"] == 2
+    assert [question.attempts for question in scene.store.questions] == [1, 1, 1]
+
+
+def test_the_calls_of_a_batch_that_was_stopped_have_their_source() -> None:
+    scene = Scene("Zork sings", "Anna sings", reply="a delicious pancake")
+    scene.step()
+    left = [True, False]
+    scene.batching = replace(scene.batching, go_on=lambda: left.pop(0))
+    scene.step()
+    scene.batching = replace(scene.batching, go_on=lambda: True)
+    scene.step_until_done()
+    (row,) = scene.store.costs("source", within_s=1e6)
+    assert (row.name, row.calls) == ("test", sum(scene.sent))
+    assert sum(scene.spent) == row.cost
+
+
+def test_what_was_asked_about_erased_documents_costs_as_well() -> None:
+    scene = Scene("Zork sings", "Anna sings")
+    scene.step()
+    scene.store.erase(Selection(source="test"), after=0, limit=9)
+    assert scene.step() == {}
+    (row,) = scene.store.costs("source", within_s=1e6)
+    assert (row.name, row.calls) == (ERASED_SOURCE, 2)
+    assert scene.spent == [row.cost]
+    assert not scene.batches.open()
 
 
 def test_what_was_not_done_in_time_is_asked_again_in_the_next_batch() -> None:
