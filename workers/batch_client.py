@@ -28,13 +28,14 @@ ENDPOINT: Final = "/v1/chat/completions"
 _NAME = "linkner"
 _LOOKED_THROUGH = 500
 """How many of the newest batches are looked through for one that was not written down."""
+TIMEOUT_S: Final = 600.0
 _RUNNING = frozenset({"validating", "in_progress", "finalizing", "cancelling"})
 
 
 class OpenAiBatches:
     """Batches of one model at one endpoint. Every method raises what `OpenAiLlm.ask` does."""
 
-    def __init__(self, *, base_url: str, api_key: str, model: str, timeout_s: float = 600.0) -> None:
+    def __init__(self, *, base_url: str, api_key: str, model: str, timeout_s: float = TIMEOUT_S) -> None:
         """`timeout_s` bounds each read and write of a transfer, not the whole of it. Nothing is sent yet.
 
         Raises:
@@ -100,6 +101,8 @@ class OpenAiBatches:
     def discard(self, batch_id: str) -> None:
         """See the port."""
         batch = self._retrieve(batch_id)
+        if batch.status in _RUNNING:
+            self._cancel(batch_id)
         for file_id in (batch.input_file_id, batch.output_file_id, batch.error_file_id):
             try:
                 if file_id:
@@ -108,6 +111,12 @@ class OpenAiBatches:
                 pass
             except openai.OpenAIError as error:
                 raise service_error(error) from None
+
+    def _cancel(self, batch_id: str) -> None:
+        try:
+            self._client.batches.cancel(batch_id)
+        except openai.OpenAIError as error:
+            raise service_error(error) from None
 
     def _retrieve(self, batch_id: str) -> Batch:
         try:

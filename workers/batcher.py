@@ -30,7 +30,7 @@ def run_batcher(
         beat(heartbeat_file)
         return not stopping.is_set()
 
-    batching = replace(batching, go_on=go_on)
+    batching = replace(batching, go_on=go_on, may_work=may_work)
     log.info("action=started")
     while go_on():
         try:

@@ -79,6 +79,15 @@ def test_a_batch_that_is_not_done_has_not_ended() -> None:
         assert not batches.state(batches.submit("slow", {"a": prompt(0, 11)})).ended
 
 
+def test_discarding_calls_off_what_still_runs() -> None:
+    with simulating(Behaviour(batch_s=60.0)) as simulated:
+        batches = client_of(str(simulated.base_url))
+        batch_id = batches.submit("slow", {"a": prompt(0, 11)})
+        batches.discard(batch_id)
+        state = batches.state(batch_id)
+        assert (state.ended, state.error) == (True, "cancelled")
+
+
 def test_a_batch_that_failed_says_why(batches: OpenAiBatches) -> None:
     batch_id = batches.submit("empty", {})
     state = batches.state(batch_id)

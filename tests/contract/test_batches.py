@@ -113,11 +113,22 @@ def test_an_open_batch_is_known_with_what_the_provider_calls_it(world: World) ->
     batch = world.gathered()
     (prepared,) = world.batches.open()
     assert (prepared.batch_id, prepared.name, prepared.provider_id) == (batch.batch_id, batch.name, None)
-    world.batches.submitted(batch.batch_id, provider_id="batch_7")
+    assert world.batches.sending(batch.batch_id)
+    assert world.batches.submitted(batch.batch_id, provider_id="batch_7")
     (submitted,) = world.batches.open()
     assert submitted.provider_id == "batch_7"
     assert 0 <= submitted.age_s < 60
     world.batches.close(batch.batch_id, error=None)
+    assert world.batches.open() == []
+
+
+def test_a_closed_batch_is_not_sent_off_and_does_not_come_back(world: World) -> None:
+    world.ask("1")
+    batch = world.gathered()
+    assert world.batches.sending(batch.batch_id)
+    world.batches.close(batch.batch_id, error="the provider never had it")
+    assert not world.batches.sending(batch.batch_id)
+    assert not world.batches.submitted(batch.batch_id, provider_id="batch_7")
     assert world.batches.open() == []
 
 

@@ -62,9 +62,19 @@ class FakeBatches:
             if question.batch_id == batch_id
         ]
 
-    def submitted(self, batch_id: int, *, provider_id: str) -> None:
+    def sending(self, batch_id: int) -> bool:
+        if batch_id not in self._open:
+            return False
+        batch, _ = self._open[batch_id]
+        self._open[batch_id] = (batch, self._store.now)
+        return True
+
+    def submitted(self, batch_id: int, *, provider_id: str) -> bool:
+        if batch_id not in self._open:
+            return False
         batch, since = self._open[batch_id]
         self._open[batch_id] = (replace(batch, provider_id=provider_id), since)
+        return True
 
     def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
         if batch_id not in self._open or batch_id in self._paid:

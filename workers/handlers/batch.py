@@ -33,8 +33,9 @@ log = logging.getLogger("linkner.batch")
 
 Results = Mapping[str, Reply | ServiceError]
 
-_APPEARS_WITHIN_S = 120.0
-"""Time after which a batch that the provider does not know will not come to be."""
+APPEARS_WITHIN_S = 1_800.0
+"""Time after which a batch that the provider does not know will not come to be: longer than it can take to
+send it off, an upload and two calls with the time-out of the client."""
 _GIVEN_UP_AFTER_S = 3 * 86_400.0
 """Age at which a batch is given up that the provider still says nothing of."""
 
@@ -47,7 +48,8 @@ class BatchQuestions:
     `at_most`. While `is_shut` none is sent off; what one cost is told to `spend`, too. With `revise_late` an
     answer that comes after its question's deadline opens the document once more, for another revision; else
     it is dropped. `go_on` is asked before each question: once it says no, the step ends soon, and leaves the
-    rest to the next one.
+    rest to the next one. `may_work` is asked right before a batch is sent off: whether this is still the one
+    process.
     """
 
     answering: Answering
@@ -62,6 +64,7 @@ class BatchQuestions:
     is_shut: Callable[[], bool] = lambda: False
     spend: Callable[[Decimal], None] = lambda _: None
     go_on: Callable[[], bool] = lambda: True
+    may_work: Callable[[], bool] = lambda: True
     lease_s: float = 60.0
 
     def step(self) -> Mapping[str, int]:
@@ -96,10 +99,18 @@ class BatchQuestions:
         """The id of a batch whose submission nobody saw end; it is closed where it never came to be."""
         found = self.llm.find(batch.name)
         if found is not None:
-            self.batches.submitted(batch.batch_id, provider_id=found)
-        elif batch.age_s > _APPEARS_WITHIN_S:
+            return found if self._is_submitted(batch, found) else None
+        if batch.age_s > APPEARS_WITHIN_S:
             self.batches.close(batch.batch_id, error="the provider never had it")
-        return found
+        return None
+
+    def _is_submitted(self, batch: StoredBatch, provider_id: str) -> bool:
+        """Write the provider's id down; what was closed meanwhile is called off: nobody waits for it."""
+        is_open = self.batches.submitted(batch.batch_id, provider_id=provider_id)
+        if not is_open:
+            log.warning("action=called-off batch=%s provider_id=%s", batch.name, provider_id)
+            self._discard(batch, provider_id)
+        return is_open
 
     def _pay(self, batch: StoredBatch, results: Results) -> None:
         calls = self._calls(batch, results)
@@ -130,12 +141,19 @@ class BatchQuestions:
         if not prompts:
             self.batches.close(batch.batch_id, error=None)
             return counts
+        return {**counts, **self._submit(batch, prompts)}
+
+    def _submit(self, batch: StoredBatch, prompts: Mapping[str, Prompt]) -> Mapping[str, int]:
+        if not (self.may_work() and self.batches.sending(batch.batch_id)):
+            self.batches.close(batch.batch_id, error="another process took over")
+            return {}
         provider_id = self.llm.submit(batch.name, prompts)
-        self.batches.submitted(batch.batch_id, provider_id=provider_id)
+        if not self._is_submitted(batch, provider_id):
+            return {}
         log.info(
             "action=submitted batch=%s provider_id=%s requests=%s", batch.name, provider_id, len(prompts)
         )
-        return {**counts, "submitted": len(prompts)}
+        return {"submitted": len(prompts)}
 
     def _prompts(self, batch: StoredBatch) -> tuple[Counter[str], dict[str, Prompt]]:
         """A prompt for each distinct question that is to be asked; the others are ended here."""

@@ -25,7 +25,10 @@ class BatchedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class StoredBatch:
-    """A batch that is under way. `provider_id` is None until it is known that the provider has it."""
+    """A batch that is under way. `provider_id` is None until it is known that the provider has it.
+
+    Its age counts from when it was sent off, else from when it was made.
+    """
 
     batch_id: int
     name: str
@@ -63,8 +66,11 @@ class Batches(Protocol):
     def members(self, batch_id: int) -> list[BatchedQuestion]:
         """The questions of a batch, by id."""
 
-    def submitted(self, batch_id: int, *, provider_id: str) -> None:
-        """Write down what the provider calls the batch."""
+    def sending(self, batch_id: int) -> bool:
+        """Write down that a batch is sent off now; False where it has been closed, and must not be."""
+
+    def submitted(self, batch_id: int, *, provider_id: str) -> bool:
+        """Write down what the provider calls the batch; False where it has been closed meanwhile."""
 
     def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
         """Record the calls that a batch was, each by a question that it answers; False where that was done.

@@ -82,4 +82,4 @@ class BatchLlm(Protocol):
         """What became of each prompt of a batch that has ended, by its id; some may be missing."""
 
     def discard(self, batch_id: str) -> None:
-        """Have the provider forget what was sent and answered."""
+        """Have the provider forget what was sent and answered, and stop where it still answers."""

@@ -35,7 +35,7 @@ _GATHER = text(f"""
 """)
 
 _OPEN = text("""
-    SELECT id, name, provider_id, extract(epoch FROM now() - created_at)::float8 AS age_s
+    SELECT id, name, provider_id, extract(epoch FROM now() - coalesce(sent_at, created_at))::float8 AS age_s
     FROM batches WHERE state IN ('preparing', 'submitted') ORDER BY id
 """)
 
@@ -49,10 +49,12 @@ _MEMBERS = text("""
     ORDER BY questions.id
 """)
 
+_SENDING = text("UPDATE batches SET sent_at = now() WHERE id = :batch_id AND state = 'preparing'")
+
 _SUBMITTED = text("""
     UPDATE batches
     SET state = 'submitted', provider_id = :provider_id, submitted_at = coalesce(submitted_at, now())
-    WHERE id = :batch_id
+    WHERE id = :batch_id AND state <> 'closed'
 """)
 
 ERASED_SOURCE = "erased"
@@ -117,9 +119,13 @@ class PostgresBatches:
         """See the port."""
         return in_transaction(self._engine, _members, batch_id)
 
-    def submitted(self, batch_id: int, *, provider_id: str) -> None:
+    def sending(self, batch_id: int) -> bool:
         """See the port."""
-        in_transaction(self._engine, _submitted, batch_id, provider_id=provider_id)
+        return in_transaction(self._engine, _sending, batch_id)
+
+    def submitted(self, batch_id: int, *, provider_id: str) -> bool:
+        """See the port."""
+        return in_transaction(self._engine, _submitted, batch_id, provider_id=provider_id)
 
     def paid(self, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:
         """See the port."""
@@ -169,8 +175,13 @@ def _members(connection: Connection, batch_id: int) -> list[BatchedQuestion]:
     ]
 
 
-def _submitted(connection: Connection, batch_id: int, *, provider_id: str) -> None:
-    connection.execute(_SUBMITTED, {"batch_id": batch_id, "provider_id": provider_id})
+def _sending(connection: Connection, batch_id: int) -> bool:
+    return connection.execute(_SENDING, {"batch_id": batch_id}).rowcount == 1
+
+
+def _submitted(connection: Connection, batch_id: int, *, provider_id: str) -> bool:
+    written = connection.execute(_SUBMITTED, {"batch_id": batch_id, "provider_id": provider_id})
+    return written.rowcount == 1
 
 
 def _paid(connection: Connection, batch_id: int, calls: Sequence[tuple[int, Call]]) -> bool:

@@ -18,9 +18,10 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
 from tests.fakes.store import FakeStore
 from tests.support.one_question import alone
+from workers.batch_client import TIMEOUT_S
 from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import LLM_REFUSED, UNREADABLE, Answering
-from workers.handlers.batch import BatchQuestions
+from workers.handlers.batch import APPEARS_WITHIN_S, BatchQuestions
 from workers.handlers.budget import BUDGET, Budget, Tariff
 from workers.ports import ATTEMPTS_EXHAUSTED, DEADLINE, Lane, NewDocument, Recognised, Selection
 from workers.store.batching import ERASED_SOURCE
@@ -193,9 +194,58 @@ def test_a_batch_that_never_came_to_be_is_made_again() -> None:
     with pytest.raises(UnavailableError):
         scene.step()
     assert scene.step() == {}, "it may still come to be"
-    scene.clock.sleep(121.0)
+    scene.clock.sleep(APPEARS_WITHIN_S + 1.0)
     assert scene.step() == {"submitted": 1}
     assert scene.step() == {"answered": 1}
+
+
+def test_a_batch_may_take_as_long_to_appear_as_the_client_to_send_it() -> None:
+    assert 2 * TIMEOUT_S < APPEARS_WITHIN_S
+
+
+def test_the_wait_for_a_batch_to_appear_begins_when_it_is_sent_off() -> None:
+    scene = Scene("Zork sings")
+    scene.batching = replace(
+        scene.batching, may_work=lambda: scene.clock.sleep(APPEARS_WITHIN_S + 1.0) or True
+    )
+    scene.llm.failures = [UnavailableError("HTTP 503")]
+    with pytest.raises(UnavailableError):
+        scene.step()
+    assert scene.step() == {}
+    assert len(scene.batches.open()) == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_batch_that_another_process_has_closed_is_not_asked_for(moment: str) -> None:
+    scene = Scene("Zork sings")
+    submit = scene.llm.submit
+
+    def closed_meanwhile(*_: object) -> bool:
+        scene.batches.close(1, error="the provider never had it")
+        return True
+
+    def slow(name, prompts):
+        provider_id = submit(name, prompts)
+        closed_meanwhile()
+        return provider_id
+
+    if moment == "before":
+        scene.batching = replace(scene.batching, may_work=closed_meanwhile)
+    else:
+        scene.llm.submit = slow
+    assert scene.step() == {}
+    assert scene.batches.open() == []
+    assert scene.llm.discarded == ([] if moment == "before" else ["provider's batch 1"])
+    assert scene.sent == ([] if moment == "before" else [1])
+
+
+def test_who_is_not_the_one_process_any_more_sends_nothing_off() -> None:
+    scene = Scene("Zork sings")
+    scene.batching = replace(scene.batching, may_work=lambda: False)
+    assert scene.step() == {}
+    assert scene.sent == []
+    scene.batching = replace(scene.batching, may_work=lambda: True)
+    assert scene.step() == {"submitted": 1}, "nothing waits for what was not sent"
 
 
 def test_a_crash_while_settling_is_taken_up_and_costs_nothing_again() -> None:
