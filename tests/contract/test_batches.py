@@ -113,7 +113,7 @@ def test_an_open_batch_is_known_with_what_the_provider_calls_it(world: World) ->
     batch = world.gathered()
     (prepared,) = world.batches.open()
     assert (prepared.batch_id, prepared.name, prepared.provider_id) == (batch.batch_id, batch.name, None)
-    assert world.batches.sending(batch.batch_id)
+    assert world.batches.sending(batch.batch_id, estimate={})
     assert world.batches.submitted(batch.batch_id, provider_id="batch_7")
     (submitted,) = world.batches.open()
     assert submitted.provider_id == "batch_7"
@@ -125,9 +125,9 @@ def test_an_open_batch_is_known_with_what_the_provider_calls_it(world: World) ->
 def test_a_closed_batch_is_not_sent_off_and_does_not_come_back(world: World) -> None:
     world.ask("1")
     batch = world.gathered()
-    assert world.batches.sending(batch.batch_id)
+    assert world.batches.sending(batch.batch_id, estimate={})
     world.batches.close(batch.batch_id, error="the provider never had it")
-    assert not world.batches.sending(batch.batch_id)
+    assert not world.batches.sending(batch.batch_id, estimate={})
     assert not world.batches.submitted(batch.batch_id, provider_id="batch_7")
     assert world.batches.open() == []
 
@@ -232,6 +232,28 @@ def test_what_a_batch_cost_is_recorded_once(world: World) -> None:
     assert world.ports.reader.spent_today() == {"test": Decimal("0.0001")}
     world.batches.close(batch.batch_id, error=None)
     assert not world.batches.paid(batch.batch_id, [(question_id, call)])
+
+
+def test_a_batch_counts_by_its_estimate_until_it_is_paid(world: World) -> None:
+    world.ask("1")
+    batch = world.gathered()
+    (question_id,) = world.members(batch)
+    estimate = {"test": Decimal("0.5"), "x": Decimal("0.00000001")}
+    assert world.batches.sending(batch.batch_id, estimate=estimate)
+    assert world.ports.reader.spent_today() == estimate
+    world.batches.submitted(batch.batch_id, provider_id="batch_7")
+    assert world.ports.reader.spent_today() == estimate
+    call = Call("http://here/v1", "llm-1", Usage(300, 2), Decimal("0.0001"), replayed=False, batched=True)
+    world.batches.paid(batch.batch_id, [(question_id, call)])
+    assert world.ports.reader.spent_today() == {"test": Decimal("0.0001")}
+
+
+def test_a_batch_that_came_to_nothing_costs_nothing(world: World) -> None:
+    world.ask("1")
+    batch = world.gathered()
+    assert world.batches.sending(batch.batch_id, estimate={"test": Decimal("0.5")})
+    world.batches.close(batch.batch_id, error="the provider never had it")
+    assert world.ports.reader.spent_today() == {}
 
 
 def test_what_was_asked_about_erased_documents_is_recorded_too(world: World) -> None:

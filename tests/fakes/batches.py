@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from linkner.classification import Prompt
 from linkner.errors import RejectedError, ServiceError, UnavailableError
@@ -62,9 +63,10 @@ class FakeBatches:
             if question.batch_id == batch_id
         ]
 
-    def sending(self, batch_id: int) -> bool:
+    def sending(self, batch_id: int, *, estimate: Mapping[str, Decimal]) -> bool:
         if batch_id not in self._open:
             return False
+        self._store.expect(batch_id, estimate)
         batch, _ = self._open[batch_id]
         self._open[batch_id] = (batch, self._store.now)
         return True
@@ -80,6 +82,7 @@ class FakeBatches:
         if batch_id not in self._open or batch_id in self._paid:
             return False
         self._paid.add(batch_id)
+        self._store.expect(batch_id, {})
         sources = {question.id: question.document.new.source for question in self._store.questions}
         for question_id, call in calls:
             self._store.add_call(sources.get(question_id, ERASED_SOURCE), call)
@@ -88,6 +91,7 @@ class FakeBatches:
     def close(self, batch_id: int, *, error: str | None) -> None:
         if self._open.pop(batch_id, None) is None:
             return
+        self._store.expect(batch_id, {})
         self.errors[batch_id] = error
         for question in self._store.questions:
             if question.batch_id == batch_id and question.state != "answered":

@@ -16,7 +16,7 @@ from decimal import Decimal
 from linkner.classification import Prompt
 from linkner.errors import ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Outcome
-from workers.handlers.budget import BUDGET, Budget, Tariff
+from workers.handlers.budget import BUDGET, Budget, Purse, Tariff
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import (
     NO_QUESTION,
@@ -134,17 +134,20 @@ class BatchQuestions:
     def _send_off(self) -> Mapping[str, int]:
         if self.is_shut():
             return {}
+        purse = self.budget.purse()
         batch = self.batches.gather(at_least=self.at_least, at_most=self.at_most, after_s=self.after_s)
         if batch is None:
             return {}
-        counts, prompts = self._prompts(batch)
+        counts, prompts = self._prompts(batch, purse)
         if not prompts:
             self.batches.close(batch.batch_id, error=None)
             return counts
-        return {**counts, **self._submit(batch, prompts)}
+        return {**counts, **self._submit(batch, prompts, purse.taken)}
 
-    def _submit(self, batch: StoredBatch, prompts: Mapping[str, Prompt]) -> Mapping[str, int]:
-        if not (self.may_work() and self.batches.sending(batch.batch_id)):
+    def _submit(
+        self, batch: StoredBatch, prompts: Mapping[str, Prompt], estimate: Mapping[str, Decimal]
+    ) -> Mapping[str, int]:
+        if not (self.may_work() and self.batches.sending(batch.batch_id, estimate=estimate)):
             self.batches.close(batch.batch_id, error="another process took over")
             return {}
         provider_id = self.llm.submit(batch.name, prompts)
@@ -155,8 +158,11 @@ class BatchQuestions:
         )
         return {"submitted": len(prompts)}
 
-    def _prompts(self, batch: StoredBatch) -> tuple[Counter[str], dict[str, Prompt]]:
-        """A prompt for each distinct question that is to be asked; the others are ended here."""
+    def _prompts(self, batch: StoredBatch, purse: Purse) -> tuple[Counter[str], dict[str, Prompt]]:
+        """A prompt for each distinct question that is to be asked; the others are ended here.
+
+        Only a prompt costs: what shares one is asked though its source's budget is spent.
+        """
         members = self.batches.members(batch.batch_id)
         questions = [(member, self._question(member)) for member in members]
         max_age_s = self.answering.cache_max_age_s
@@ -164,12 +170,15 @@ class BatchQuestions:
         counts: Counter[str] = Counter()
         prompts: dict[str, Prompt] = {}
         for member, question in questions:
+            request_id, prompt = self._request_id(member, question), question.asked.prompt
             if question.key in known:
                 counts[self._recall(member, question)] += 1
-            elif self.budget.is_spent(member.source):
-                counts[self._end_unaffordable(member)] += 1
+            elif request_id in prompts:
+                continue
+            elif purse.take(member.source, self.tariff.estimate(prompt)):
+                prompts[request_id] = prompt
             else:
-                prompts.setdefault(self._request_id(member, question), question.asked.prompt)
+                counts[self._end_unaffordable(member)] += 1
         return counts, prompts
 
     def _question(self, member: BatchedQuestion) -> SharedQuestion:

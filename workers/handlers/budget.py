@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from linkner.pricing import Price
+from linkner.classification import Prompt
+from linkner.pricing import Price, Usage, tokens_of
 from workers.ports import Call, Clock, Ledger, Reply
 
 BUDGET = "budget"
@@ -33,6 +34,13 @@ class Tariff:
             batched=batched,
         )
 
+    def estimate(self, prompt: Prompt) -> Decimal:
+        """What a batched call may cost: an answer as long as it may be, nothing where no price is known."""
+        if self.price is None:
+            return Decimal(0)
+        usage = Usage(tokens_of(len(prompt.system) + len(prompt.user)), prompt.max_tokens)
+        return self.price.cost(usage, batched=True)
+
 
 @dataclass(slots=True, kw_only=True)
 class Budget:
@@ -53,10 +61,16 @@ class Budget:
 
     def is_spent(self, source: str) -> bool:
         """Whether nothing more may be asked for a source today. Raises UnavailableError."""
+        is_limited = source in self.by_source or self.per_day is not None
+        return is_limited and self.is_reached(source, self._today())
+
+    def purse(self) -> Purse:
+        """Money for calls that are paid for later, looked at now. Raises UnavailableError."""
+        return Purse(self, dict(self.ledger.spent_today()))
+
+    def is_reached(self, source: str, spent: Mapping[str, Decimal]) -> bool:
+        """Whether nothing more may be asked for a source once so much is spent, by source."""
         own = self.by_source.get(source)
-        if own is None and self.per_day is None:
-            return False
-        spent = self._today()
         if own is not None and spent.get(source, Decimal(0)) >= own:
             return True
         return self.per_day is not None and sum(spent.values(), Decimal(0)) >= self.per_day
@@ -67,3 +81,20 @@ class Budget:
                 self._spent = self.ledger.spent_today()
                 self._read_at = self.clock.monotonic()
             return self._spent
+
+
+@dataclass(slots=True)
+class Purse:
+    """A budget to which what is taken out of it counts as spent at once; for one thread."""
+
+    budget: Budget
+    spent: dict[str, Decimal]
+    taken: dict[str, Decimal] = field(default_factory=dict)
+
+    def take(self, source: str, money: Decimal) -> bool:
+        """Take money for a source, unless its budget is spent; whether it was taken."""
+        if self.budget.is_reached(source, self.spent):
+            return False
+        for sums in (self.spent, self.taken):
+            sums[source] = sums.get(source, Decimal(0)) + money
+        return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal, Protocol
 
 from linkner.spans import Span
@@ -66,8 +67,11 @@ class Batches(Protocol):
     def members(self, batch_id: int) -> list[BatchedQuestion]:
         """The questions of a batch, by id."""
 
-    def sending(self, batch_id: int) -> bool:
-        """Write down that a batch is sent off now; False where it has been closed, and must not be."""
+    def sending(self, batch_id: int, *, estimate: Mapping[str, Decimal]) -> bool:
+        """Write down that a batch is sent off now; False where it has been closed, and must not be.
+
+        `estimate` is what it costs about, by source: a budget reckons with it until the batch is paid.
+        """
 
     def submitted(self, batch_id: int, *, provider_id: str) -> bool:
         """Write down what the provider calls the batch; False where it has been closed meanwhile."""

@@ -52,4 +52,4 @@ class Ledger(Protocol):
         """The calls of the last `within_s`, in groups, by name."""
 
     def spent_today(self) -> Mapping[str, Decimal]:
-        """The cost of this day's (UTC) calls, by source."""
+        """The cost of this day's (UTC) calls, by source, and what batches under way will cost about."""

@@ -7,7 +7,8 @@ not answer is free for the next one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
 
 from sqlalchemy import Connection, Engine, text
 
@@ -16,7 +17,7 @@ from workers.ports import DEADLINE, BatchedQuestion, BatchView, Call, StoredBatc
 from workers.store.database import in_transaction
 from workers.store.dead import replay_questions
 from workers.store.spending import record_calls
-from workers.store.sql import storable_error
+from workers.store.sql import as_json, storable_error
 
 _DUE = "lane = 'batch' AND batch_id IS NULL AND state = 'pending' AND not_before <= now()"
 
@@ -49,7 +50,10 @@ _MEMBERS = text("""
     ORDER BY questions.id
 """)
 
-_SENDING = text("UPDATE batches SET sent_at = now() WHERE id = :batch_id AND state = 'preparing'")
+_SENDING = text("""
+    UPDATE batches SET sent_at = now(), estimate = CAST(:estimate AS jsonb)
+    WHERE id = :batch_id AND state = 'preparing'
+""")
 
 _SUBMITTED = text("""
     UPDATE batches
@@ -119,9 +123,9 @@ class PostgresBatches:
         """See the port."""
         return in_transaction(self._engine, _members, batch_id)
 
-    def sending(self, batch_id: int) -> bool:
+    def sending(self, batch_id: int, *, estimate: Mapping[str, Decimal]) -> bool:
         """See the port."""
-        return in_transaction(self._engine, _sending, batch_id)
+        return in_transaction(self._engine, _sending, batch_id, estimate=estimate)
 
     def submitted(self, batch_id: int, *, provider_id: str) -> bool:
         """See the port."""
@@ -175,8 +179,9 @@ def _members(connection: Connection, batch_id: int) -> list[BatchedQuestion]:
     ]
 
 
-def _sending(connection: Connection, batch_id: int) -> bool:
-    return connection.execute(_SENDING, {"batch_id": batch_id}).rowcount == 1
+def _sending(connection: Connection, batch_id: int, *, estimate: Mapping[str, Decimal]) -> bool:
+    costs = as_json({source: str(cost) for source, cost in estimate.items()})
+    return connection.execute(_SENDING, {"batch_id": batch_id, "estimate": costs}).rowcount == 1
 
 
 def _submitted(connection: Connection, batch_id: int, *, provider_id: str) -> bool:

@@ -1,7 +1,8 @@
 """What LLM calls used and cost: one row for each reply that came, whatever became of it.
 
 Beside it stands what each source has spent on each day, as a budget asks for it all the time. Each connection
-adds to a row of its own (a shard), or all calls of a source would wait for each other's commits.
+adds to a row of its own (a shard), or all calls of a source would wait for each other's commits. A batch
+counts by its estimate from when it is sent off until its calls are recorded.
 """
 
 from __future__ import annotations
@@ -50,7 +51,14 @@ _COSTS = """
 """
 
 _SPENT_TODAY = text("""
-    SELECT source, sum(cost) AS cost FROM spending WHERE day = (now() AT TIME ZONE 'UTC')::date
+    SELECT source, sum(cost) AS cost
+    FROM (
+        SELECT source, cost FROM spending WHERE day = (now() AT TIME ZONE 'UTC')::date
+        UNION ALL
+        SELECT expected.source, CAST(expected.cost AS numeric)
+        FROM batches, jsonb_each_text(estimate) AS expected (source, cost)
+        WHERE state <> 'closed' AND paid_at IS NULL
+    ) AS spent
     GROUP BY source
 """)
 

@@ -27,6 +27,9 @@ class Ledger(Memory):
         for called_at, source, call in self._calls:
             if as_time(called_at).date() == as_time(self.now).date() and call.cost is not None:
                 spent[source] = spent.get(source, Decimal(0)) + call.cost
+        for estimate in self._expected.values():
+            for source, cost in estimate.items():
+                spent[source] = spent.get(source, Decimal(0)) + cost
         return spent
 
 

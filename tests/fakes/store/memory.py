@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from decimal import Decimal
 
 from linkner.linking import PROPOSED
 from linkner.spans import Entity, LabelledSpan, Span
@@ -22,7 +23,12 @@ class Memory:
         self._last_ids = {"document": 0, "question": 0}
         self._cache: dict[bytes, Cached] = {}
         self._calls: list[tuple[float, str, Call]] = []
+        self._expected: dict[int, Mapping[str, Decimal]] = {}
         self._news = True
+
+    def expect(self, batch_id: int, estimate: Mapping[str, Decimal]) -> None:
+        """Reckon with this cost of a batch, by source."""
+        self._expected[batch_id] = estimate
 
     @property
     def questions(self) -> Collection[Question]:

@@ -365,6 +365,26 @@ def test_once_the_budget_is_spent_questions_fall_back_and_say_so() -> None:
     assert scene.reasons == {BUDGET: 1}
 
 
+def test_a_batch_has_no_more_questions_than_the_budget_pays_for() -> None:
+    scene = Scene("Zork sings", "Zork sings ", "Anna sings", per_day=Decimal("0.000001"))
+    assert scene.step() == {"submitted": 1, "ended": 1}, "the second question shares what the first one asks"
+    assert scene.reasons == {BUDGET: 1}
+
+
+def test_batches_under_way_count_by_their_estimate_until_their_cost_is_known() -> None:
+    probe = Scene("Zork sings")
+    probe.step()
+    ((prompt,),) = (prompts.values() for prompts in probe.llm.batches.values())
+    scene = Scene("Zork sings", per_day=probe.batching.tariff.estimate(prompt))
+    scene.step()
+    scene.llm.running = True
+    scene.ask("Anna sings")
+    assert scene.step() == {"ended": 1}
+    scene.llm.running = False
+    scene.ask("Oslo sings")
+    assert scene.step() == {"answered": 1, "submitted": 1}, "the answer was shorter than it might have been"
+
+
 def test_the_limits_of_money_are_told_once_what_a_batch_cost() -> None:
     scene = Scene("Zork sings", "Anna sings")
     scene.step_until_done()

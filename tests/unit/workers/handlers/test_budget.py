@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from linkner.classification import Prompt
 from linkner.pricing import Price
 from tests.fakes.clock import FakeClock
 from workers.handlers.budget import Budget, Tariff
@@ -56,6 +57,25 @@ def test_without_a_budget_nothing_is_read() -> None:
     ledger = Ledger(a=1)
     assert not budget(ledger).is_spent("a")
     assert ledger.reads == 0
+
+
+def test_what_is_taken_from_a_purse_counts_at_once() -> None:
+    ledger = Ledger(a=1)
+    purse = budget(ledger, per_day=Decimal(9), by_source={"a": Decimal(3)}).purse()
+    assert [purse.take("a", Decimal(1)) for _ in range(3)] == [True, True, False]
+    assert [purse.take("b", Decimal(4)) for _ in range(3)] == [True, True, False], (
+        "the day's budget is reached"
+    )
+    assert purse.taken == {"a": 2, "b": 8}
+    assert ledger.spent == {"a": 1}
+
+
+def test_an_estimate_is_of_an_answer_as_long_as_it_may_be() -> None:
+    price = Price(prompt=Decimal(2), completion=Decimal(10), cached_prompt=Decimal(1))
+    prompt = Prompt(system="s" * 400, user="u" * 399, max_tokens=16, version="v")
+    known = Tariff(endpoint="e", model="m", price=price).estimate(prompt)
+    assert known == Decimal("0.00028"), "half of 200 prompt tokens at 2 and 16 at 10, for a million"
+    assert Tariff(endpoint="e", model="m", price=None).estimate(prompt) == 0
 
 
 def test_a_call_without_a_price_has_no_cost() -> None:
