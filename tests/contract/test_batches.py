@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
-from sqlalchemy import Engine
-from typer.testing import CliRunner
 
 from linkner.pricing import Usage
 from linkner.spans import Entity, Recognition
@@ -17,7 +14,6 @@ from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, claimed, 
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
 from tests.support.one_question import record_one
-from workers.cli import app
 from workers.ports import NO_QUESTION, Batches, CachedAnswer, Call, Lane, Recognised, StoredBatch
 from workers.store.batching import ERASED_SOURCE, PostgresBatches
 from workers.store.dead import PostgresDead, Ref
@@ -273,31 +269,3 @@ def test_what_its_batch_has_judged_leaves_it_and_what_was_put_off_stays(world: W
     world.ports.store.release(claimed(world.ports, put_off), delay_s=0.0, error=None)
     assert world.members(batch) == [put_off]
     assert world.members(world.gathered()) == [judged]
-
-
-def test_the_command_lists_the_latest_first(
-    engine: Engine, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("LINKNER_POSTGRES_URL", database_url)
-    assert "no batch" in CliRunner().invoke(app, ["batches"]).stdout
-    batches, outbox = PostgresBatches(engine), PostgresOutbox(engine)
-    ports = Ports(PostgresStore(engine), outbox, PostgresReader(engine))
-    world = World(ports, batches, lambda refs: 0)
-    world.ask("1")
-    first = world.gathered()
-    (question_id,) = world.members(first)
-    record_one(ports.store, claimed(ports, question_id), answer({ANNA: "person"}))
-    batches.close(first.batch_id, error="expired")
-    world.ask("2")
-    second = world.gathered()
-    batches.submitted(second.batch_id, provider_id="batch_7")
-    lines = CliRunner().invoke(app, ["batches", "--json"]).stdout.splitlines()
-    found = [
-        [line[field] for field in ("name", "state", "provider_id", "waiting", "answered", "error")]
-        for line in map(json.loads, lines)
-    ]
-    assert found == [
-        [second.name, "submitted", "batch_7", 1, 0, None],
-        [first.name, "closed", None, 0, 1, "expired"],
-    ]
-    assert "batch_7" in CliRunner().invoke(app, ["batches"], env={"COLUMNS": "200"}).stdout

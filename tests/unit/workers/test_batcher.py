@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.workers.handlers.test_batch import Scene
+from tests.unit.workers.handlers.batch_scene import Scene
 from workers.batcher import run_batcher
 
 
