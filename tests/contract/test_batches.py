@@ -14,7 +14,7 @@ from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, claimed, 
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
 from tests.support.one_question import record_one
-from workers.ports import NO_QUESTION, Batches, CachedAnswer, Call, Lane, Recognised, StoredBatch
+from workers.ports import NO_QUESTION, Batches, CachedAnswer, Call, QuestionLane, Recognised, StoredBatch
 from workers.store.batching import ERASED_SOURCE, PostgresBatches
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
@@ -31,7 +31,7 @@ class World:
     def replay(self, question_id: int) -> int:
         return self.replay_refs([Ref("question", question_id)])
 
-    def ask(self, external_id: str, *, lane: Lane = "batch", deadline_s: float | None = None) -> int:
+    def ask(self, external_id: str, *, lane: QuestionLane = "batch", deadline_s: float | None = None) -> int:
         """A document with one question in the lane; its id."""
         (accepted,) = self.ports.store.accept([post(external_id)])
         candidate = scored(ANNA)

@@ -19,7 +19,7 @@ from workers.handlers.aggregate import AggregateDocuments
 from workers.handlers.answering import Answering
 from workers.handlers.batch import BatchQuestions
 from workers.handlers.budget import Budget, Tariff
-from workers.ports import Lane, NewDocument, Recognised
+from workers.ports import NewDocument, QuestionLane, Recognised
 
 PRICE = Price(prompt=Decimal(1), completion=Decimal(1), cached_prompt=Decimal(1))
 SWEEP = {"republish_after_s": 1e6, "deadline_s": 1e6, "document_deadline_s": 1e6}
@@ -72,7 +72,7 @@ class Scene:
             raise UnavailableError("redis is away")
         self.spent.append(money)
 
-    def ask(self, text: str, *, lane: Lane = "batch") -> int:
+    def ask(self, text: str, *, lane: QuestionLane = "batch") -> int:
         number = self.store.unfinished() + 100 * self.store.counts().documents["complete"]
         (accepted,) = self.store.accept([NewDocument("test", f"{text}{number}", text)])
         span = Span(0, len(text.split()[0]))
