@@ -115,12 +115,21 @@ _LOCK_DOCUMENTS = text("""
     WHERE id IN (SELECT document_id FROM questions WHERE id = ANY(CAST(:ids AS bigint[])))
     ORDER BY id FOR UPDATE
 """)
+# A question's time began when it was last replayed, else with its document: a replay before recognition, or
+# its acceptance. A document that was replayed after recognition kept its questions' deadlines.
 _REPLAY_QUESTIONS = text("""
     UPDATE questions
-    SET state = 'pending', attempts = CASE WHEN :keep_attempts THEN attempts ELSE 0 END, reason = NULL,
-        ended_at = NULL, dropped_at = NULL, published_at = NULL, not_before = now(), created_at = now(),
-        deadline_at = now() + (deadline_at - created_at)
-    WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'dead'
+    SET state = 'pending', attempts = CASE WHEN :keep_attempts THEN questions.attempts ELSE 0 END,
+        reason = NULL, ended_at = NULL, dropped_at = NULL, published_at = NULL, not_before = now(),
+        created_at = now(),
+        deadline_at = now() + (deadline_at - CASE
+            WHEN questions.created_at > recognised_at THEN questions.created_at
+            WHEN replayed_at < recognised_at THEN replayed_at
+            ELSE accepted_at
+        END)
+    FROM documents
+    WHERE questions.id = ANY(CAST(:ids AS bigint[])) AND questions.state = 'dead'
+        AND documents.id = document_id
     RETURNING document_id
 """)
 _OPEN_AGAIN = text("""

@@ -35,8 +35,7 @@ class Dead(Memory):
 
     def _ask_again(self, question: Question) -> None:
         question.state, question.reason, question.attempts = "pending", None, 0
-        if question.deadline_at is not None:
-            question.deadline_at += self.now - question.created_at
+        question.deadline_at = None if question.deadline_s is None else self.now + question.deadline_s
         question.created_at = question.not_before = self.now
         question.published_at = None
         if question.document.state in {"classified", "complete"}:

@@ -67,6 +67,7 @@ class Documents(Memory):
         document.result, document.state, document.published_at = result, "recognised", None
         for candidates in result.questions:
             question = Question(self._next_id("question"), document, candidates, self.now, self.now)
+            question.deadline_s = result.deadline_s
             if result.deadline_s is not None:
                 question.deadline_at = max(document.accepted_at, document.replayed_at) + result.deadline_s
             question.lane = result.lane

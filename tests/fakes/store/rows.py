@@ -47,6 +47,7 @@ class Question:
     last_error: str | None = None
     answer: Answer | None = None
     awaits: bytes | None = None
+    deadline_s: float | None = None
     deadline_at: float | None = None
     lane: str = "now"
     batch_id: int | None = None

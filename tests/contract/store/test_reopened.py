@@ -1,0 +1,117 @@
+"""Finished documents that are opened again, on PostgreSQL: their time, and what was said of them before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.contract.store.scene import (
+    ANNA,
+    Ports,
+    accept_one,
+    due,
+    local,
+    recognised,
+    scored,
+    sweep,
+)
+from workers.store.dead import PostgresDead, Ref
+from workers.store.outbox import PostgresOutbox
+from workers.store.reader import PostgresReader
+from workers.store.repository import PostgresStore
+
+DEADLINE_S = 60.0
+LATER_S = 600.0
+
+_AGE = text("""
+    UPDATE documents
+    SET accepted_at = accepted_at - make_interval(secs => :seconds),
+        replayed_at = replayed_at - make_interval(secs => :seconds),
+        recognised_at = recognised_at - make_interval(secs => :seconds)
+""")
+_AGE_QUESTIONS = text("""
+    UPDATE questions
+    SET created_at = created_at - make_interval(secs => :seconds),
+        deadline_at = deadline_at - make_interval(secs => :seconds)
+""")
+_LEFT_S = text("SELECT extract(epoch FROM deadline_at - created_at)::float8 FROM questions")
+
+
+@dataclass(frozen=True)
+class World:
+    ports: Ports
+    dead: PostgresDead
+    engine: Engine
+
+    def replay(self, *refs: Ref) -> None:
+        assert self.dead.replay(refs, send=lambda queue, message: None) == len(refs)
+
+    def pass_time(self) -> None:
+        """All that was written becomes older by more than the deadline."""
+        with self.engine.begin() as connection:
+            for statement in (_AGE, _AGE_QUESTIONS):
+                connection.execute(statement, {"seconds": LATER_S})
+
+    def left_s(self) -> float:
+        """How long the one question has from when it was last asked to be tried."""
+        with self.engine.connect() as connection:
+            left: float = connection.execute(_LEFT_S).scalar_one()
+        return left
+
+    def recognise(self, document_id: int, *, deadline_s: float | None = DEADLINE_S) -> Ref:
+        """Record one question of the document, and return it."""
+        result = recognised(document_id, questions=[[scored(ANNA)]], deadline_s=deadline_s)
+        self.ports.store.record_recognised([result])
+        (question,) = due(self.ports, "classify")
+        return Ref("question", question)
+
+    def end_overdue(self) -> Mapping[str, int]:
+        return sweep(self.ports)
+
+
+@pytest.fixture
+def world(engine: Engine) -> World:
+    ports = Ports(PostgresStore(engine), PostgresOutbox(engine), PostgresReader(engine))
+    return World(ports, PostgresDead(engine), engine)
+
+
+class TestDeadline:
+    """A question that is tried again has all the time that its document had at first."""
+
+    def test_recognition_that_took_longer_than_the_deadline_leaves_a_replay_its_time(
+        self, world: World
+    ) -> None:
+        document_id = accept_one(world.ports)
+        world.pass_time()
+        question = world.recognise(document_id)
+        for _ in range(2):
+            assert world.end_overdue()["overdue_questions"] == 1
+            world.ports.store.complete({document_id: [local(ANNA)]})
+            world.replay(question)
+            assert world.left_s() == pytest.approx(DEADLINE_S)
+            assert world.end_overdue()["overdue_questions"] == 0
+            world.pass_time()
+
+    def test_a_document_that_was_replayed_before_its_recognition(self, world: World) -> None:
+        document_id = accept_one(world.ports)
+        world.ports.store.fail_recognition([document_id], reason="refused", error="400")
+        world.pass_time()
+        world.replay(Ref("document", document_id))
+        question = world.recognise(document_id)
+        world.pass_time()
+        world.end_overdue()
+        world.replay(question)
+        assert world.left_s() == pytest.approx(DEADLINE_S, abs=1.0)
+
+    def test_a_document_that_was_replayed_after_its_join_had_failed(self, world: World) -> None:
+        document_id = accept_one(world.ports)
+        question = world.recognise(document_id)
+        world.pass_time()
+        world.end_overdue()
+        world.ports.store.fail_join(document_id, reason="spoilt", error="a defect")
+        world.replay(Ref("document", document_id))
+        world.replay(question)
+        assert world.left_s() == pytest.approx(DEADLINE_S, abs=1.0)
