@@ -134,7 +134,8 @@ _REPLAY_QUESTIONS = text("""
 """)
 _OPEN_AGAIN = text("""
     UPDATE documents
-    SET state = 'recognised', completed_at = NULL, published_at = NULL, join_attempts = 0, reason = NULL
+    SET state = 'recognised', completed_at = NULL, published_at = NULL, join_attempts = 0, reason = NULL,
+        dropped_at = NULL
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state IN ('classified', 'complete')
 """)
 _REMOVE_ENTITIES = text("DELETE FROM entities WHERE document_id = ANY(CAST(:ids AS bigint[]))")

@@ -16,6 +16,7 @@ from tests.contract.store.scene import (
     local,
     recognised,
     scored,
+    status,
     sweep,
 )
 from workers.store.dead import PostgresDead, Ref
@@ -115,3 +116,15 @@ class TestDeadline:
         world.replay(Ref("document", document_id))
         world.replay(question)
         assert world.left_s() == pytest.approx(DEADLINE_S, abs=1.0)
+
+
+def test_a_dropped_document_that_dies_again_is_listed_again(world: World) -> None:
+    document_id = accept_one(world.ports)
+    question = world.recognise(document_id, deadline_s=0.0)
+    for _ in range(2):
+        world.end_overdue()
+        world.ports.store.fail_join(document_id, reason="spoilt", error="a defect")
+        assert Ref("document", document_id) in {item.ref for item in world.dead.listed()}
+        assert world.dead.drop([Ref("document", document_id)]) == 1
+        world.replay(question)
+        assert status(world.ports, document_id) == "provisional"
