@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from linkner.errors import UnavailableError
 from workers.ports import Accepted, NewDocument, StoredText
 from workers.store.sql import as_json, columns, notify, storable_error
 
@@ -62,14 +63,15 @@ _DEFER = text("""
 
 Key = tuple[str, str]
 
+_ROUNDS = 5
+
 
 def accept(connection: Connection, documents: Sequence[NewDocument]) -> list[Accepted]:
     """See `Store.accept`. The first of several documents with one key is the one that is kept."""
     first: dict[Key, NewDocument] = {}
     for document in documents:
         first.setdefault(_key(document), document)
-    inserted = _insert(connection, [first[key] for key in sorted(first)])
-    stored = _find(connection, sorted(first.keys() - inserted.keys()))
+    inserted, stored = _insert_or_find(connection, first)
     if inserted:
         notify(connection, ["recognise"])
 
@@ -84,6 +86,24 @@ def accept(connection: Connection, documents: Sequence[NewDocument]) -> list[Acc
 
 def _key(document: NewDocument) -> Key:
     return document.source, document.external_id
+
+
+def _insert_or_find(
+    connection: Connection, first: Mapping[Key, NewDocument]
+) -> tuple[dict[Key, int], dict[Key, tuple[int, str]]]:
+    """What is new, and what was there; a post that is erased between the two statements is new after all."""
+    inserted: dict[Key, int] = {}
+    stored: dict[Key, tuple[int, str]] = {}
+    missing = sorted(first)
+    for _ in range(_ROUNDS):
+        inserted |= _insert(connection, [first[key] for key in missing])
+        stored |= _find(connection, [key for key in missing if key not in inserted])
+        missing = [key for key in missing if key not in inserted and key not in stored]
+        if not missing:
+            return inserted, stored
+    raise UnavailableError(
+        "posts are erased again and again while they are accepted", got=f"{len(missing)} posts"
+    )
 
 
 def _insert(connection: Connection, documents: Sequence[NewDocument]) -> dict[Key, int]:

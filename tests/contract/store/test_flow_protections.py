@@ -10,15 +10,16 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
 from linkner.errors import UnavailableError
 from linkner.spans import Entity, Recognition
 from tests.contract.store.overtaking import ANNA, classified, documents, held_back, overtake, scored, without
-from workers.ports import NewDocument, Recognised
+from workers.ports import Accepted, NewDocument, Recognised, Selection
 from workers.store import accepting, asking, database, finishing, outbox, recognising
 from workers.store.database import connect, in_transaction
+from workers.store.erasing import PostgresErasure
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
@@ -160,6 +161,48 @@ class TestAcceptedOnce:
         monkeypatch.setattr(accepting, "INSERT", without(accepting.INSERT, rule))
         with pytest.raises(IntegrityError):
             self._accept_twice(engine, database_url, threads)
+
+
+class TestErasedWhileAccepted:
+    """A post that is erased just when it is sent again is accepted anew."""
+
+    def _accept(self, engine: Engine, database_url: str, *, erasures: int) -> list[Accepted]:
+        """Accept two posts; the first is there at so many INSERTs and gone at the SELECT after each."""
+        left = erasures
+        other = connect(database_url)
+        new = [NewDocument("test", str(number), "Anna in Oslo") for number in range(2)]
+
+        def before(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            if left and "INSERT INTO documents" in statement:
+                PostgresStore(other).accept(new[:1])
+
+        def after(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            nonlocal left
+            if left and "INSERT INTO documents" in statement:
+                left -= 1
+                PostgresErasure(other).erase(Selection(source="test"), after=0, limit=10)
+
+        event.listen(engine, "before_cursor_execute", before)
+        event.listen(engine, "after_cursor_execute", after)
+        try:
+            return PostgresStore(engine).accept(new)
+        finally:
+            event.remove(engine, "before_cursor_execute", before)
+            event.remove(engine, "after_cursor_execute", after)
+            other.dispose()
+
+    @pytest.mark.parametrize("erasures", [1, 2])
+    def test_intact(self, engine: Engine, database_url: str, erasures: int) -> None:
+        accepted = self._accept(engine, database_url, erasures=erasures)
+        assert [(one.duplicate, one.conflict) for one in accepted] == [(False, False)] * 2
+        reader = PostgresReader(engine)
+        found = [reader.find(source="test", external_id=str(number)) for number in range(2)]
+        assert [view and view.document_id for view in found] == [one.document_id for one in accepted]
+
+    def test_without_end_it_is_tried_again_later(self, engine: Engine, database_url: str) -> None:
+        with pytest.raises(UnavailableError, match="erased"):
+            self._accept(engine, database_url, erasures=1_000)
+        assert PostgresReader(engine).unfinished() == 0, "nothing of it was accepted"
 
 
 class TestFinishedOnce:
