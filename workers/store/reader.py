@@ -98,6 +98,8 @@ class PostgresReader:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        # Documents and their entities are two statements: without one snapshot a replay may come between.
+        self._snapshot = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     def document(self, document_id: int) -> DocumentView | None:
         """The document, or None where there is none of this id."""
@@ -108,16 +110,16 @@ class PostgresReader:
         return self._one(_BY_KEY, {"source": source, "external_id": external_id})
 
     def _one(self, query: TextClause, values: Mapping[str, object]) -> DocumentView | None:
-        views = in_transaction(self._engine, _read, query, values)
+        views = in_transaction(self._snapshot, _read, query, values)
         return views[0] if views else None
 
     def feed(self, *, after: int, limit: int) -> list[FeedItem]:
         """See the port. A revision that is no longer its document's is left out."""
-        return in_transaction(self._engine, _feed, after=after, limit=limit)
+        return in_transaction(self._snapshot, _feed, after=after, limit=limit)
 
     def answered(self, *, before: int, limit: int) -> list[DocumentView]:
         """See the port."""
-        return in_transaction(self._engine, _read, _ANSWERED, {"before": before, "limit": limit})
+        return in_transaction(self._snapshot, _read, _ANSWERED, {"before": before, "limit": limit})
 
     def counts(self) -> Counts:
         """See the port. Reads whole tables: for people, not for every request."""

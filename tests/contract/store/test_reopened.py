@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from tests.contract.store.scene import (
     ANNA,
@@ -128,3 +129,45 @@ def test_a_dropped_document_that_dies_again_is_listed_again(world: World) -> Non
         assert world.dead.drop([Ref("document", document_id)]) == 1
         world.replay(question)
         assert status(world.ports, document_id) == "provisional"
+
+
+class TestOneLook:
+    """What a reader sees of a document belongs together, also where it is opened again meanwhile."""
+
+    def _finished(self, world: World) -> tuple[int, Ref]:
+        document_id = accept_one(world.ports)
+        question = world.recognise(document_id, deadline_s=0.0)
+        world.end_overdue()
+        world.ports.store.complete({document_id: [local(ANNA)]})
+        return document_id, question
+
+    @contextmanager
+    def _replayed_after(self, world: World, part: str, question: Ref) -> Iterator[None]:
+        """Replay the question when a statement with this part in it has been run."""
+        waiting = [question]
+
+        def replay(_c: object, _cursor: object, statement: str, *_: object) -> None:
+            if waiting and part in statement:
+                world.replay(waiting.pop())
+
+        event.listen(world.engine, "after_cursor_execute", replay)
+        try:
+            yield
+        finally:
+            event.remove(world.engine, "after_cursor_execute", replay)
+        assert not waiting
+
+    def test_the_feed(self, world: World) -> None:
+        document_id, question = self._finished(world)
+        with self._replayed_after(world, "FROM feed", question):
+            (item,) = world.ports.reader.feed(after=0, limit=10)
+        assert (item.document.document_id, item.document.revision) == (document_id, 1)
+        assert [entity.text for entity in item.document.entities] == ["Anna"]
+        assert world.ports.reader.feed(after=0, limit=10) == [], "open again"
+
+    def test_a_document(self, world: World) -> None:
+        document_id, question = self._finished(world)
+        with self._replayed_after(world, "FROM documents WHERE id", question):
+            view = world.ports.reader.document(document_id)
+        assert view.status == "final"
+        assert [entity.text for entity in view.entities] == ["Anna"]
