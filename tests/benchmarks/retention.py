@@ -21,6 +21,7 @@ from statistics import median, quantiles
 from sqlalchemy import Engine, text
 
 from tests.benchmarks.store_throughput import ANSWER, ENTITIES, TEXT, recognised
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, record_one
 from workers.handlers.relay import RETIRED_AT_ONCE
 from workers.ports import NewDocument
@@ -48,7 +49,7 @@ def fill(engine: Engine, count: int) -> None:
             claim = claim_one(store, question_id, lease_s=60, max_attempts=5)
             assert claim is not None
             record_one(store, claim, ANSWER)
-        store.complete(dict.fromkeys(ids, ENTITIES))
+        complete(store, dict.fromkeys(ids, ENTITIES))
     with engine.begin() as connection:
         connection.execute(text("UPDATE documents SET accepted_at = accepted_at - interval '60 days'"))
         connection.execute(text("ANALYZE"))

@@ -89,12 +89,16 @@ def main(count: int) -> None:
         with ThreadPoolExecutor(8) as pool:
             measure("claim and answer, 8 threads", len(asked), lambda: list(pool.map(answer, asked)))
         publish("aggregate")
-        measure("read what linking needs, 128 a batch", count, lambda: each(128, sent, store.joinable))
-        measure(
-            "complete, 128 a batch",
-            count,
-            lambda: each(128, sent, lambda batch: store.complete(dict.fromkeys(batch, ENTITIES))),
-        )
+        fences: dict[int, int] = {}
+
+        def read(batch: Sequence[int]) -> None:
+            fences.update((found.document_id, found.fence) for found in store.joinable(batch))
+
+        def complete(batch: Sequence[int]) -> None:
+            store.complete(dict.fromkeys(batch, ENTITIES), fences=fences)
+
+        measure("read what linking needs, 128 a batch", count, lambda: each(128, sent, read))
+        measure("complete, 128 a batch", count, lambda: each(128, sent, complete))
         sweep = partial(outbox.sweep, republish_after_s=0.0, deadline_s=0.0, document_deadline_s=1e9)
         measure("sweep", 1, sweep)
         measure("counts", 1, reader.counts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from linkner.spans import Entity
 from tests.contract.store.scene import ANNA, FOREVER_S, OSLO, Ports, answer, ask, claimed, due, local, scored
+from tests.support.joining import complete
 from tests.support.one_question import recall_one, record_one
 from workers.ports import CachedAnswer, ClaimedQuestion
 
@@ -93,7 +94,7 @@ def test_a_dropped_answer_is_not_kept(ports: Ports) -> None:
 def test_an_entity_says_where_its_answer_came_from(ports: Ports) -> None:
     document_id, (question_id,) = ask(ports, [scored(ANNA)])
     record_one(ports.store, claimed(ports, question_id), answer({ANNA: "person"}, cached=True))
-    ports.store.complete({document_id: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
+    complete(ports.store, {document_id: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
     assert [entity.cached for entity in ports.reader.document(document_id).entities] == [True, False]
 
 

@@ -13,6 +13,7 @@ from linkner.spans import Entity, Recognition
 from tests.contract.store.scene import ANNA, FOREVER_S, Ports, answer, claimed, due, post, scored, sweep
 from tests.fakes.batches import FakeBatches
 from tests.fakes.store import FakeStore
+from tests.support.joining import complete
 from tests.support.one_question import record_one
 from workers.ports import NO_QUESTION, Batches, CachedAnswer, Call, QuestionLane, Recognised, StoredBatch
 from workers.store.batching import ERASED_SOURCE, PostgresBatches
@@ -166,7 +167,7 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     (question,) = world.batches.members(batch.batch_id)
     assert question.state == "dead"
     fallback = Entity(ANNA, "person", "fallback", 0.75, 0.5, reason="deadline")
-    world.ports.store.complete({document_id: [fallback]})
+    complete(world.ports.store, {document_id: [fallback]})
 
     assert world.batches.reopen_late(batch.batch_id, []) == 0, "only what was answered"
     assert world.batches.reopen_late(batch.batch_id, [question.question_id]) == 1
@@ -174,7 +175,7 @@ def test_a_late_answer_opens_its_document_once_more(world: World) -> None:
     claim = claimed(world.ports, question.question_id)
     assert record_one(world.ports.store, claim, answer({ANNA: "group"}))
     assert due(world.ports, "aggregate") == [document_id]
-    world.ports.store.complete({document_id: [Entity(ANNA, "group", "llm", 0.75, 0.5)]})
+    complete(world.ports.store, {document_id: [Entity(ANNA, "group", "llm", 0.75, 0.5)]})
     (item,) = world.ports.reader.feed(after=0, limit=10)
     assert item.document.revision == 2
     assert [(e.label, e.decided_by) for e in item.document.entities] == [("group", "llm")]
@@ -188,6 +189,27 @@ def test_a_question_that_is_opened_for_a_late_answer_keeps_its_attempts(world: W
     assert sweep(world.ports)["overdue_questions"] == 1
     world.batches.reopen_late(batch.batch_id, [question_id])
     assert claimed(world.ports, question_id).attempts == claim.attempts + 1
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_join_from_before_a_document_was_opened_again_writes_nothing(world: World, answered: bool) -> None:
+    document_id = world.ask("1", deadline_s=0.0)
+    batch = world.gathered()
+    (question_id,) = world.members(batch)
+    sweep(world.ports)
+    (read,) = world.ports.store.joinable([document_id])
+
+    assert world.batches.reopen_late(batch.batch_id, [question_id]) == 1
+    if answered:
+        record_one(world.ports.store, claimed(world.ports, question_id), answer({ANNA: "group"}))
+    else:
+        sweep(world.ports)
+    late = Entity(ANNA, "person", "fallback", 0.75, 0.5, reason="deadline")
+    fences = {document_id: read.fence}
+    assert world.ports.store.complete({document_id: [late]}, fences=fences) == 0
+    assert world.ports.reader.feed(after=0, limit=10) == []
+    assert due(world.ports, "aggregate") == [document_id], "it waits for who reads it now"
+    assert complete(world.ports.store, {document_id: []}) == 1
 
 
 def test_a_dead_question_that_is_tried_again_waits_for_the_next_batch(world: World) -> None:

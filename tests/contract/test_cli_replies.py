@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from linkner import conll
 from linkner.conll import Sentence
 from linkner.spans import OUTSIDE, Entity, LabelledSpan, Recognition, ScoredSpan, Span
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, record_one
 from trainer.recorded import read_labelled_posts
 from workers.cli import app
@@ -36,7 +37,7 @@ def finished(store: PostgresStore, number: int, text: str, *, label: str, source
     assert claim is not None
     record_one(store, claim, Answer({ANNA: label}, "llm", "p1", label, 10, 1, replayed=True))
     entities = [] if label == OUTSIDE else [Entity(ANNA, label, "llm", 0.6, 0.4)]
-    store.complete({new.document_id: entities})
+    complete(store, {new.document_id: entities})
 
 
 def run(folder: Path, *options: str) -> Result:

@@ -19,6 +19,7 @@ from linkner.errors import InputError
 from linkner.pricing import Usage
 from linkner.spans import OUTSIDE, Entity, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, recall_one, record_one
 from workers.ports import (
     Answer,
@@ -74,7 +75,7 @@ class World:
 
     def finish(self, document_id: int) -> int:
         record_one(self.store, self.ask(document_id), ANSWER, keep=KEPT, call=CALL)
-        self.store.complete({document_id: [ENTITY]})
+        complete(self.store, {document_id: [ENTITY]})
         return document_id
 
     def erase(self, **selected: Any) -> int:
@@ -198,9 +199,9 @@ class TestInFlight:
     def test_a_late_join_brings_nothing_back(self, world: World) -> None:
         document_id = world.accept("1")
         record_one(world.store, world.ask(document_id), ANSWER)
-        assert len(world.store.joinable([document_id])) == 1
+        (found,) = world.store.joinable([document_id])
         world.erase(source="test")
-        assert world.store.complete({document_id: [ENTITY]}) == 0
+        assert world.store.complete({document_id: [ENTITY]}, fences={document_id: found.fence}) == 0
         assert not world.store.fail_join(document_id, reason="late", error="")
         self._is_gone(world, document_id)
 
@@ -290,7 +291,7 @@ def test_erasing_while_workers_are_at_work(engine: Engine) -> None:
                 if claim := claim_one(store, question_id, lease_s=60.0, max_attempts=5):
                     recall_one(store, claim, KEPT.key, max_age_s=DAY_S)
                     record_one(store, claim, ANSWER, keep=KEPT, call=CALL)
-            store.complete({joinable.document_id: [ENTITY] for joinable in store.joinable(everyone)})
+            complete(store, {id_: [ENTITY] for id_ in everyone})
 
     def erase() -> None:
         for _ in range(20):

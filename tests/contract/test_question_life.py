@@ -129,7 +129,8 @@ class QuestionLife(RuleBasedStateMachine):
         for found in self.store.joinable(document_ids):
             assert found.answers.keys() | found.unanswered.keys() == set(SPANS)
             decided = [Entity(span, label, "llm", 0.7, 0.3) for span, label in found.answers.items()]
-            finished = [self.store.complete({found.document_id: decided}) for _ in range(2)]
+            linked, fences = {found.document_id: decided}, {found.document_id: found.fence}
+            finished = [self.store.complete(linked, fences=fences) for _ in range(2)]
             assert finished == [1, 0]
             self.finished += 1
 

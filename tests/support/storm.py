@@ -186,7 +186,9 @@ class Storm:
                 unanswered=found.unanswered,
                 proposals=found.proposals,
             )
-            self._finish(partial(self._store.complete, {document_id: entities}))
+            self._finish(
+                partial(self._store.complete, {document_id: entities}, fences={document_id: found.fence})
+            )
 
     def _finish(self, write: Callable[[], object]) -> None:
         fates: list[Fate] = ["done", "done", "crashed", "late", "late"]

@@ -54,18 +54,19 @@ class AggregateDocuments:
             return sum(self._join(half, attempt=attempt) for half in halves)
 
     def _link(self, document_ids: Sequence[int]) -> int:
-        return self.store.complete(
-            {
-                document.document_id: link(
-                    entities=document.entities,
-                    plausible=document.plausible,
-                    answers=document.answers,
-                    unanswered=document.unanswered,
-                    proposals=document.proposals,
-                )
-                for document in self.store.joinable(document_ids)
-            }
-        )
+        documents = self.store.joinable(document_ids)
+        linked = {
+            document.document_id: link(
+                entities=document.entities,
+                plausible=document.plausible,
+                answers=document.answers,
+                unanswered=document.unanswered,
+                proposals=document.proposals,
+            )
+            for document in documents
+        }
+        fences = {document.document_id: document.fence for document in documents}
+        return self.store.complete(linked, fences=fences)
 
     def _without_result(self, document_id: int, error: Exception, *, attempt: int) -> int:
         """Try the document again later; end it after its attempts. The log does not quote the error: it may

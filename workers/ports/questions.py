@@ -82,7 +82,8 @@ class Joinable:
     """All that linking needs for one document whose questions have all ended.
 
     `answers` has the label of each answered candidate; `unanswered` the reason of each one without answer;
-    `proposals` are what the LLM added, each once and in text order.
+    `proposals` are what the LLM added, each once and in text order. `fence` must come back with the entities:
+    it is another one once the document has been opened again.
     """
 
     document_id: int
@@ -90,4 +91,5 @@ class Joinable:
     plausible: tuple[ScoredSpan, ...]
     answers: Mapping[Span, str]
     unanswered: Mapping[Span, str]
+    fence: int
     proposals: tuple[LabelledSpan, ...] = ()

@@ -84,8 +84,11 @@ class Store(Protocol):
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         """Those documents whose questions have all ended and which are not complete yet."""
 
-    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
-        """Write entities and feed rows and finish documents; how many had not been complete before."""
+    def complete(self, entities: Mapping[int, Sequence[Entity]], *, fences: Mapping[int, int]) -> int:
+        """Write entities and feed rows and finish documents; how many had not been complete before.
+
+        Of a document that is not as it was when it was read (its fence is stale) nothing is written.
+        """
 
     def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
         """Have the relay publish a document that is to be joined again after the delay; whether it was."""

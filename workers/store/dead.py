@@ -119,9 +119,9 @@ _LOCK_DOCUMENTS = text("""
 # its acceptance. A document that was replayed after recognition kept its questions' deadlines.
 _REPLAY_QUESTIONS = text("""
     UPDATE questions
-    SET state = 'pending', attempts = CASE WHEN :keep_attempts THEN questions.attempts ELSE 0 END,
-        reason = NULL, ended_at = NULL, dropped_at = NULL, published_at = NULL, not_before = now(),
-        created_at = now(),
+    SET state = 'pending', fence = fence + 1, reason = NULL,
+        attempts = CASE WHEN :keep_attempts THEN questions.attempts ELSE 0 END, ended_at = NULL,
+        dropped_at = NULL, published_at = NULL, not_before = now(), created_at = now(),
         deadline_at = now() + (deadline_at - CASE
             WHEN questions.created_at > recognised_at THEN questions.created_at
             WHEN replayed_at < recognised_at THEN replayed_at

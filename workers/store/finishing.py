@@ -59,6 +59,14 @@ _PROPOSED = text("""
     ORDER BY document_id, start, "end", label
 """)
 
+# A document's fence is the sum of its questions': each claim and each replay raises one. None can be claimed
+# while the document is classified, and a replay opens it again: then, and only then, the fence is another.
+FENCES = text("""
+    SELECT document_id, CAST(sum(fence) AS bigint) AS fence FROM questions
+    WHERE document_id = ANY(CAST(:ids AS bigint[]))
+    GROUP BY document_id
+""")
+
 LOCK_UNFINISHED = text("""
     SELECT id FROM documents
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = :state
@@ -135,17 +143,31 @@ def defer_join(connection: Connection, document_id: int, *, delay_s: float, erro
 
 
 def joinable(connection: Connection, document_ids: Collection[int]) -> list[Joinable]:
-    """See `Store.joinable`."""
+    """See `Store.joinable`. Fences come first: one must not be newer than what is read after it."""
+    fences = _fences(connection, document_ids)
     rows = connection.execute(_JOINABLE, {"ids": list(document_ids)})
     proposals: dict[int, list[LabelledSpan]] = defaultdict(list)
     for row in connection.execute(_PROPOSED, {"ids": list(document_ids)}):
         proposals[row.document_id].append(LabelledSpan(Span(row.start, row.end), row.label))
     by_document = groupby(rows, key=lambda row: row.id)
-    return [_joinable(id_, list(group), proposals=tuple(proposals[id_])) for id_, group in by_document]
+    return [
+        _joinable(id_, list(group), fence=fences[id_], proposals=tuple(proposals[id_]))
+        for id_, group in by_document
+    ]
+
+
+def _fences(connection: Connection, document_ids: Collection[int]) -> defaultdict[int, int]:
+    """The documents' fences; 0 without questions, as nothing that is joined then changes."""
+    rows = connection.execute(FENCES, {"ids": list(document_ids)})
+    return defaultdict(int, {row.document_id: row.fence for row in rows})
 
 
 def _joinable(
-    document_id: int, rows: Sequence[Row[tuple[object, ...]]], *, proposals: tuple[LabelledSpan, ...]
+    document_id: int,
+    rows: Sequence[Row[tuple[object, ...]]],
+    *,
+    fence: int,
+    proposals: tuple[LabelledSpan, ...],
 ) -> Joinable:
     """One document from its spans' rows; a document without spans has one row of nulls."""
     rows = [row for row in rows if row.start is not None]
@@ -157,6 +179,7 @@ def _joinable(
         plausible=tuple(_scored(row) for row in rows if row.role == "plausible"),
         answers={span: row.answer for span, row in asked.items() if row.answer is not None},
         unanswered={span: row.reason or NO_ANSWER for span, row in asked.items() if row.answer is None},
+        fence=fence,
         proposals=proposals,
     )
 
@@ -171,14 +194,18 @@ def _scored(row: Row[tuple[object, ...]]) -> ScoredSpan:
     )
 
 
-def complete(connection: Connection, entities: Mapping[int, Sequence[Entity]]) -> int:
+def complete(
+    connection: Connection, entities: Mapping[int, Sequence[Entity]], *, fences: Mapping[int, int]
+) -> int:
     """See `Store.complete`. The surface of each entity is cut from the stored text, in code points."""
     locked = _lock(connection, entities, state="classified")
-    rows = [_entity_row(document_id, entity) for document_id in locked for entity in entities[document_id]]
+    now = _fences(connection, locked)  # under the lock, which whoever opens documents again needs as well
+    ready = [document_id for document_id in locked if fences.get(document_id) == now[document_id]]
+    rows = [_entity_row(document_id, entity) for document_id in ready for entity in entities[document_id]]
     names = ("document_id", "start", "end", "label", "decided_by", "reason", "probability", "uncertainty")
     if rows:
         connection.execute(_INSERT_ENTITIES, {**columns(rows, *names), "proposed": PROPOSED})
-    return _finish(connection, locked)
+    return _finish(connection, ready)
 
 
 def _entity_row(document_id: int, entity: Entity) -> tuple[object, ...]:

@@ -87,8 +87,8 @@ class PostgresStore:
     def joinable(self, document_ids: Collection[int]) -> list[Joinable]:
         return in_transaction(self._engine, finishing.joinable, document_ids)
 
-    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
-        return in_transaction(self._engine, finishing.complete, entities)
+    def complete(self, entities: Mapping[int, Sequence[Entity]], *, fences: Mapping[int, int]) -> int:
+        return in_transaction(self._engine, finishing.complete, entities, fences=fences)
 
     def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
         return in_transaction(self._engine, finishing.defer_join, document_id, delay_s=delay_s, error=error)

@@ -15,6 +15,7 @@ from linkner.spans import Entity, Recognition
 from tests.contract.gateway.server import serving
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.support.joining import complete
 from workers.bootstrap import limits
 from workers.gateway.app import create_app
 from workers.ports import Reader, Recognised, Selection, Store
@@ -64,7 +65,7 @@ class World:
     def finish(self, document_id: int, *entities: Entity) -> None:
         recognition = Recognition(entities=(), plausible=())
         self.store.record_recognised([Recognised(document_id, "spanner-1", recognition, ())])
-        self.store.complete({document_id: entities})
+        complete(self.store, {document_id: entities})
 
     def erase(self, selection: Selection) -> None:
         erasure = self.store if isinstance(self.store, FakeStore) else PostgresErasure(self.store._engine)

@@ -14,6 +14,7 @@ from broker.queues import celery_app, declared_queues
 from broker.settings import Settings
 from linkner.errors import InputError, UnavailableError
 from linkner.spans import Entity, Recognition, ScoredSpan, Span
+from tests.support.joining import complete
 from tests.support.one_question import claim_one
 from workers.cli import app
 from workers.ports import DocumentView, NewDocument, Recognised, Stage
@@ -72,7 +73,7 @@ def world(engine: Engine) -> World:
     claim = claim_one(store, questions[0], lease_s=60, max_attempts=5)
     assert claim is not None
     store.end_question(claim, reason="llm-refused", error="HTTP 400")
-    store.complete({asked: [FALLBACK]})
+    complete(store, {asked: [FALLBACK]})
     return World(
         store=store,
         outbox=outbox,
@@ -123,7 +124,7 @@ def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revisio
     assert claim.attempts == 1
     world.store.end_question(claim, reason="llm-refused", error="HTTP 400 again")
     assert world.due("aggregate") == [world.asked_document]
-    world.store.complete({world.asked_document: [FALLBACK]})
+    complete(world.store, {world.asked_document: [FALLBACK]})
     assert world.view(world.asked_document).revision == 2
     assert world.feed() == [(world.document.id, 1), (world.asked_document, 2)]
 
@@ -147,7 +148,7 @@ def test_a_replayed_document_that_could_not_be_joined_is_joined_again(world: Wor
     assert world.replay([spoilt]) == 1
     assert world.due("aggregate") == [spoilt.id]
     assert world.store.join_attempts([spoilt.id]) == {spoilt.id: 0}
-    world.store.complete({spoilt.id: []})
+    complete(world.store, {spoilt.id: []})
     assert (world.view(spoilt.id).revision, world.view(spoilt.id).reason) == (2, None)
 
 

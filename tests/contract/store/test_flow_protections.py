@@ -45,8 +45,8 @@ class TestFeedOrder:
                 engine,
                 pool,
                 commit,
-                first=lambda: slow.complete({first: []}),
-                second=lambda: store.complete({second: []}),
+                first=lambda: slow.complete({first: []}, fences={first: 0}),
+                second=lambda: store.complete({second: []}, fences={second: 0}),
             )
             read_on()
             commit.go.set()
@@ -217,8 +217,8 @@ class TestFinishedOnce:
                 engine,
                 pool,
                 commit,
-                first=lambda: slow.complete(entities),
-                second=lambda: store.complete(entities),
+                first=lambda: slow.complete(entities, fences={document_id: 0}),
+                second=lambda: store.complete(entities, fences={document_id: 0}),
             )
             commit.go.set()
             return [one.result(30), two.result(30)]

@@ -23,6 +23,7 @@ from tests.contract.store.scene import (
     scored,
     status,
 )
+from tests.support.joining import complete
 from tests.support.one_question import record_one
 
 
@@ -62,7 +63,7 @@ class TestJoin:
             Entity(UMIT, "person", "fallback", 0.8, 0.2, reason="llm-refused"),
             Entity(ANNA, "group", "llm", 0.7, 0.3),
         ]
-        assert ports.store.complete({document_id: decided}) == 1
+        assert complete(ports.store, {document_id: decided}) == 1
         view = ports.reader.document(document_id)
         assert (view.status, view.revision, view.reason) == ("final", 1, None)
         assert view.completed_at >= view.accepted_at
@@ -82,8 +83,8 @@ class TestJoin:
     def test_completing_twice_changes_nothing(self, ports: Ports) -> None:
         document_id = accept_one(ports)
         ports.store.record_recognised([recognised(document_id, entities=[scored(ANNA)])])
-        assert ports.store.complete({document_id: [local(ANNA)]}) == 1
-        assert ports.store.complete({document_id: [local(OSLO)]}) == 0
+        assert complete(ports.store, {document_id: [local(ANNA)]}) == 1
+        assert ports.store.complete({document_id: [local(OSLO)]}, fences={document_id: 0}) == 0
         assert ports.store.joinable([document_id]) == []
         (item,) = ports.reader.feed(after=0, limit=10)
         assert [entity.text for entity in item.document.entities] == ["Anna"]
@@ -91,7 +92,7 @@ class TestJoin:
 
     def test_a_document_with_open_questions_cannot_be_completed(self, ports: Ports) -> None:
         document_id, _ = ask(ports, [scored(ANNA)])
-        assert ports.store.complete({document_id: []}) == 0
+        assert ports.store.complete({document_id: []}, fences={document_id: 0}) == 0
         assert status(ports, document_id) == "provisional"
 
 
@@ -108,7 +109,7 @@ class TestFailedJoin:
             assert ports.store.begin_join([document_id, document_id + 1]) == 1
             counted.append(ports.store.join_attempts([document_id, document_id + 1]))
         assert counted == [{document_id: 1}, {document_id: 2}]
-        ports.store.complete({document_id: []})
+        complete(ports.store, {document_id: []})
         assert ports.store.begin_join([document_id]) == 0
         assert ports.store.join_attempts([document_id]) == {}
 
@@ -119,7 +120,7 @@ class TestFailedJoin:
         assert due(ports, "aggregate") == []
         assert ports.store.defer_join(document_id, delay_s=0.0, error="a defect")
         assert due(ports, "aggregate") == [document_id]
-        ports.store.complete({document_id: []})
+        complete(ports.store, {document_id: []})
         assert not ports.store.defer_join(document_id, delay_s=0.0, error="too late")
 
     def test_what_cannot_be_joined_is_finished_with_the_reason(self, ports: Ports) -> None:
@@ -129,4 +130,4 @@ class TestFailedJoin:
         (item,) = ports.reader.feed(after=0, limit=10)
         view = item.document
         assert (view.status, view.reason, view.revision, view.entities) == ("final", "spoilt", 1, ())
-        assert ports.store.complete({document_id: [local(ANNA)]}) == 0
+        assert ports.store.complete({document_id: [local(ANNA)]}, fences={document_id: 0}) == 0

@@ -7,6 +7,7 @@ sweeps at any moment. The walks are the same on every run; a failure names the s
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -17,12 +18,14 @@ from linkner.linking import PROPOSED
 from linkner.pricing import Usage
 from linkner.spans import Entity, LabelledSpan, Recognition, ScoredSpan, Span
 from tests.fakes.store import FakeStore
+from tests.support.joining import complete
 from workers.ports import (
     Answer,
     Answered,
     CachedAnswer,
     Call,
     ClaimedQuestion,
+    Joinable,
     NewDocument,
     Recognised,
     Selection,
@@ -64,6 +67,7 @@ class Walk:
         self.erasure = PostgresErasure(engine)
         self.ids: dict[int, int] = {}
         self.claims: list[ClaimedQuestion] = []
+        self.joins: list[list[tuple[Joinable, Joinable, list[Entity]]]] = []
         self.steps = {
             self.accept: 3,
             self.recognise: 6,
@@ -232,9 +236,20 @@ class Walk:
             ]
             for found in fake
         ]
-        fake_ids, real_ids = ([found.document_id for found in side] for side in (fake, real))
-        completed = self.fake.complete(dict(zip(fake_ids, decided, strict=True)))
-        assert completed == self.store.complete(dict(zip(real_ids, decided, strict=True)))
+        self.joins.append(list(zip(fake, real, decided, strict=True)))
+        self._complete(self.joins.pop(self.random.choice([0, -1, -1])))
+        del self.joins[:-2]
+
+    def _complete(self, joins: Sequence[tuple[Joinable, Joinable, list[Entity]]]) -> None:
+        """Write what was read now, or a while ago: some of it is stale then."""
+        fake, real = (
+            store.complete(
+                {join[side].document_id: join[2] for join in joins},
+                fences={join[side].document_id: join[side].fence for join in joins},
+            )
+            for side, store in enumerate((self.fake, self.store))
+        )
+        assert fake == real
 
     def spoil(self) -> None:
         """A join that is begun and fails."""
@@ -313,7 +328,7 @@ def test_whatever_happened_everything_accepted_is_finished_once(engine: Engine) 
     local = [Recognised(real_id, "local", Recognition((), ()), ()) for real_id in accepted]
     walk.store.record_recognised(local)
     walk.outbox.sweep(republish_after_s=0.0, deadline_s=0.0, document_deadline_s=LATER_S)
-    walk.store.complete({found.document_id: [] for found in walk.store.joinable(accepted)})
+    complete(walk.store, {id_: [] for id_ in accepted})
     assert walk.reader.unfinished() == 0
     fed = [item for item in walk.reader.feed(after=0, limit=2 * len(accepted)) if item.document]
     left = [real_id for fake_id, real_id in walk.ids.items() if walk.fake.document(fake_id)]

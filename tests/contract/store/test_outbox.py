@@ -27,6 +27,7 @@ from tests.contract.store.scene import (
     status,
     sweep,
 )
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, record_one
 from workers.ports import NewDocument
 
@@ -73,7 +74,7 @@ class TestOutbox:
         due(ports, "recognise")
         ports.store.record_recognised([recognised(document_id)])
         due(ports, "aggregate")
-        ports.store.complete({document_id: []})
+        complete(ports.store, {document_id: []})
         counts = sweep(ports, republish_after_s=0.0, deadline_s=0.0, document_deadline_s=0.0)
         assert set(counts.values()) == {0}
 

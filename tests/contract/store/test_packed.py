@@ -7,6 +7,7 @@ from dataclasses import replace
 from linkner.linking import PROPOSED, link
 from linkner.spans import OUTSIDE, Entity, LabelledSpan
 from tests.contract.store.scene import ANNA, FOREVER_S, OSLO, UMIT, Ports, answer, ask, scored
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, recall_one, record_one
 from workers.ports import NO_ANSWER, CachedAnswer, ClaimedQuestion
 
@@ -43,7 +44,7 @@ def test_proposals_come_to_the_join_and_become_entities(ports: Ports) -> None:
         unanswered=joinable.unanswered,
         proposals=joinable.proposals,
     )
-    assert ports.store.complete({document_id: linked}) == 1
+    assert complete(ports.store, {document_id: linked}) == 1
     view = ports.reader.document(document_id)
     assert view is not None
     anna, oslo = view.entities
@@ -68,7 +69,7 @@ def test_what_two_questions_propose_comes_once_and_is_credited_to_the_first(port
         record_one(ports.store, claim(ports, question_id), said)
     (joinable,) = ports.store.joinable([document_id])
     assert joinable.proposals == ADDED
-    ports.store.complete({document_id: [Entity(OSLO, "location", "llm", 0.0, 1.0, PROPOSED)]})
+    complete(ports.store, {document_id: [Entity(OSLO, "location", "llm", 0.0, 1.0, PROPOSED)]})
     view = ports.reader.document(document_id)
     assert view is not None
     assert [(entity.label, entity.llm_model) for entity in view.entities] == [("location", "llm-0")]

@@ -21,6 +21,7 @@ from tests.contract.store.overtaking import (
     two_claims,
     without,
 )
+from tests.support.joining import complete
 from tests.support.one_question import claim_one, record_one
 from workers.ports import Recognised
 from workers.store import asking, outbox
@@ -130,7 +131,7 @@ class TestForgedIds:
 
     def test_intact(self, store: PostgresStore, engine: Engine) -> None:
         (document_id,) = classified(store, 1)
-        store.complete({document_id: []})
+        complete(store, {document_id: []})
         reader = PostgresReader(engine)
         before = reader.counts()
         for forged in ([document_id], [1, document_id + 1, 2**63 - 1]):
@@ -140,6 +141,6 @@ class TestForgedIds:
             assert store.record_recognised(results) == 0
             assert all(claim_one(store, id_, lease_s=60, max_attempts=5) is None for id_ in forged)
             assert store.joinable(forged) == []
-            assert store.complete({id_: [] for id_ in forged}) == 0
+            assert store.complete({id_: [] for id_ in forged}, fences=dict.fromkeys(forged, 0)) == 0
         assert reader.counts() == before
         assert reader.feed(after=1, limit=10) == []

@@ -19,6 +19,7 @@ from tests.contract.store.scene import (
     recognised,
     scored,
 )
+from tests.support.joining import complete
 from tests.support.one_question import record_one
 
 
@@ -31,7 +32,7 @@ class TestReader:
         ids = [accept_one(ports, str(number)) for number in range(5)]
         ports.store.record_recognised([recognised(document_id) for document_id in ids])
         for document_id in ids:
-            ports.store.complete({document_id: [local(ANNA)]})
+            complete(ports.store, {document_id: [local(ANNA)]})
         seen, cursor = [], 0
         while items := ports.reader.feed(after=cursor, limit=2):
             assert [item.cursor for item in items] == sorted(item.cursor for item in items)
@@ -42,7 +43,7 @@ class TestReader:
     def test_counts_of_the_whole_store(self, ports: Ports) -> None:
         finished, (first,) = ask(ports, [scored(ANNA)], external_id="1")
         record_one(ports.store, claimed(ports, first), answer({ANNA: "person"}, replayed=True))
-        ports.store.complete({finished: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
+        complete(ports.store, {finished: [Entity(ANNA, "person", "llm", 0.7, 0.3), local(OSLO)]})
         accept_one(ports, "2")
         _, (second, third) = ask(ports, [scored(ANNA)], [scored(OSLO)], external_id="3")
         claimed(ports, second)
@@ -61,15 +62,15 @@ class TestReader:
         for number in range(3):
             document_id, (question,) = ask(ports, [scored(ANNA)], external_id=f"asked {number}")
             record_one(ports.store, claimed(ports, question), answer({ANNA: "person"}))
-            ports.store.complete({document_id: [Entity(ANNA, "person", "llm", 0.7, 0.3)]})
+            complete(ports.store, {document_id: [Entity(ANNA, "person", "llm", 0.7, 0.3)]})
             asked.append(document_id)
         unasked = accept_one(ports, "unasked")
         ports.store.record_recognised([recognised(unasked)])
-        ports.store.complete({unasked: []})
+        complete(ports.store, {unasked: []})
         half, (first, second) = ask(ports, [scored(ANNA)], [scored(OSLO)], external_id="half")
         record_one(ports.store, claimed(ports, first), answer({ANNA: "person"}))
         ports.store.end_question(claimed(ports, second), reason="llm-refused", error="400")
-        ports.store.complete({half: [local(ANNA)]})
+        complete(ports.store, {half: [local(ANNA)]})
         _, (waiting,) = ask(ports, [scored(ANNA)], external_id="unfinished")
         record_one(ports.store, claimed(ports, waiting), answer({ANNA: "person"}))
         found = ports.reader.answered(before=2**63 - 1, limit=2)

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import Engine, event, text
 
+from linkner.spans import Entity
+from tests.contract.store.overtaking import without
 from tests.contract.store.scene import (
     ANNA,
     Ports,
     accept_one,
+    answer,
+    claimed,
     due,
     local,
     recognised,
@@ -20,6 +24,9 @@ from tests.contract.store.scene import (
     status,
     sweep,
 )
+from tests.support.joining import complete
+from tests.support.one_question import record_one
+from workers.store import finishing
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
@@ -91,7 +98,7 @@ class TestDeadline:
         question = world.recognise(document_id)
         for _ in range(2):
             assert world.end_overdue()["overdue_questions"] == 1
-            world.ports.store.complete({document_id: [local(ANNA)]})
+            complete(world.ports.store, {document_id: [local(ANNA)]})
             world.replay(question)
             assert world.left_s() == pytest.approx(DEADLINE_S)
             assert world.end_overdue()["overdue_questions"] == 0
@@ -138,7 +145,7 @@ class TestOneLook:
         document_id = accept_one(world.ports)
         question = world.recognise(document_id, deadline_s=0.0)
         world.end_overdue()
-        world.ports.store.complete({document_id: [local(ANNA)]})
+        complete(world.ports.store, {document_id: [local(ANNA)]})
         return document_id, question
 
     @contextmanager
@@ -171,3 +178,27 @@ class TestOneLook:
             view = world.ports.reader.document(document_id)
         assert view.status == "final"
         assert [entity.text for entity in view.entities] == ["Anna"]
+
+
+class TestStaleJoin:
+    """An aggregator that read a document, and slept while it was asked about again, writes nothing."""
+
+    def _join_late(self, world: World) -> list[str]:
+        """The reasons of the entities that the document has in the end."""
+        document_id = accept_one(world.ports)
+        question = world.recognise(document_id, deadline_s=0.0)
+        world.end_overdue()
+        (read,) = world.ports.store.joinable([document_id])
+        world.replay(question)
+        record_one(world.ports.store, claimed(world.ports, question.id), answer({ANNA: "group"}))
+        late = Entity(ANNA, "person", "fallback", 0.75, 0.5, reason="deadline")
+        world.ports.store.complete({document_id: [late]}, fences={document_id: read.fence})
+        view = world.ports.reader.document(document_id)
+        return [entity.reason for entity in view.entities]
+
+    def test_intact(self, world: World) -> None:
+        assert self._join_late(world) == []
+
+    def test_switched_off(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(finishing, "FENCES", without(finishing.FENCES, "sum(fence)", "sum(0)"))
+        assert self._join_late(world) == ["deadline"]

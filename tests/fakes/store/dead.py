@@ -35,6 +35,7 @@ class Dead(Memory):
 
     def _ask_again(self, question: Question) -> None:
         question.state, question.reason, question.attempts = "pending", None, 0
+        question.fence += 1
         question.deadline_at = None if question.deadline_s is None else self.now + question.deadline_s
         question.created_at = question.not_before = self.now
         question.published_at = None

@@ -40,11 +40,19 @@ class Joining(Memory):
             plausible=in_text_order([scored for scored in candidates if scored.span not in predicted]),
             answers=answers,
             unanswered={span: q.reason or NO_ANSWER for span, q in asked.items() if span not in answers},
+            fence=self._fence(document),
             proposals=tuple(sorted(set(self._proposed(document)))),
         )
 
-    def complete(self, entities: Mapping[int, Sequence[Entity]]) -> int:
-        documents = self._in_state("classified", entities)
+    def _fence(self, document: Document) -> int:
+        return sum(question.fence for question in self._questions_of(document))
+
+    def complete(self, entities: Mapping[int, Sequence[Entity]], *, fences: Mapping[int, int]) -> int:
+        documents = [
+            document
+            for document in self._in_state("classified", entities)
+            if fences.get(document.id) == self._fence(document)
+        ]
         for document in documents:
             ordered = sorted(entities[document.id], key=lambda entity: entity.span)
             document.entities = [self._entity_view(document, entity) for entity in ordered]
