@@ -16,7 +16,7 @@ from workers.store.finishing import fail_overdue
 from workers.store.sql import CHANNEL
 
 _SWEEP_LIMIT = 10_000
-"""Most rows of one kind that one sweep touches: its transactions stay short, the next sweep goes on."""
+"""Most rows of one kind that one sweep looks for: its transactions stay short, the next sweep goes on."""
 
 _DUE_DOCUMENTS = """
     SELECT id FROM documents
@@ -83,12 +83,22 @@ _END_OVERDUE = text(f"""
         AND ({_OVERDUE} OR {_OVERDUE_BY_ITS_OWN})
 """)
 
+_SLICE = text("""
+    SELECT max(id) AS last, count(*) AS size
+    FROM (
+        SELECT id FROM documents WHERE state = 'recognised' AND id > :after ORDER BY id LIMIT :limit
+    ) AS slice
+""")
+
+# The questions are named by the same range: PostgreSQL would merge with all that have lower ids, too.
 _LOCK_ENDED = text("""
     SELECT id FROM documents
-    WHERE state = 'recognised' AND NOT EXISTS (
-        SELECT FROM questions WHERE document_id = documents.id AND state IN ('pending', 'claimed')
+    WHERE state = 'recognised' AND id > :after AND id <= :last AND NOT EXISTS (
+        SELECT FROM questions
+        WHERE document_id = documents.id AND document_id > :after AND document_id <= :last
+            AND state IN ('pending', 'claimed')
     )
-    ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 
 
@@ -101,6 +111,7 @@ class PostgresOutbox:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._listening: psycopg.Connection[Any] | None = None
+        self._looked_to = 0
 
     def publish_due(self, stage: Stage, *, limit: int, send: Sender) -> int:
         """See the port. Oldest first; the rows stay locked until `send` has returned."""
@@ -110,7 +121,11 @@ class PostgresOutbox:
         self, *, republish_after_s: float, deadline_s: float, document_deadline_s: float
     ) -> Mapping[str, int]:
         """See the port; kinds: `freed`, `lost_documents`, `lost_questions`, `overdue_documents`,
-        `overdue_questions`, `ended`."""
+        `overdue_questions`, `ended`.
+
+        `ended`, which whoever ends a question leaves nothing for, are looked for in a slice of the documents
+        that wait, each time in the next one.
+        """
         lost = {"republish_after_s": republish_after_s, "limit": _SWEEP_LIMIT}
         return {
             "freed": in_transaction(self._engine, _update, FREE_LEASES, {"limit": _SWEEP_LIMIT}),
@@ -120,8 +135,12 @@ class PostgresOutbox:
                 self._engine, fail_overdue, deadline_s=document_deadline_s, limit=_SWEEP_LIMIT
             ),
             "overdue_questions": in_transaction(self._engine, _end_overdue, deadline_s=deadline_s),
-            "ended": in_transaction(self._engine, _move_on_ended),
+            "ended": self._move_on_ended(),
         }
+
+    def _move_on_ended(self) -> int:
+        moved, self._looked_to = in_transaction(self._engine, _move_on_ended, after=self._looked_to)
+        return moved
 
     def wait(self, *, timeout_s: float) -> bool:
         """See the port. True at once after (re)connecting: what came before may have gone unheard."""
@@ -168,9 +187,14 @@ def _end_overdue(connection: Connection, *, deadline_s: float) -> int:
     return ended
 
 
-def _move_on_ended(connection: Connection) -> int:
-    ids = list(connection.execute(_LOCK_ENDED, {"limit": _SWEEP_LIMIT}).scalars())
-    return connection.execute(MOVE_ON, {"ids": ids}).rowcount if ids else 0
+def _move_on_ended(connection: Connection, *, after: int) -> tuple[int, int]:
+    """How many of the slice of documents after that id moved on, and where the next slice begins."""
+    found = connection.execute(_SLICE, {"after": after, "limit": _SWEEP_LIMIT}).one()
+    if not found.size:
+        return 0, 0
+    ids = list(connection.execute(_LOCK_ENDED, {"after": after, "last": found.last}).scalars())
+    moved = connection.execute(MOVE_ON, {"ids": ids}).rowcount if ids else 0
+    return moved, found.last if found.size == _SWEEP_LIMIT else 0
 
 
 def _listen(engine: Engine) -> psycopg.Connection[Any]:

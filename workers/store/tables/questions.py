@@ -42,6 +42,11 @@ class QuestionRow(Table, table=True):
         ),
         Index("questions_pending", "created_at", postgresql_where=sql("state = 'pending'")),
         Index(
+            "questions_undated",
+            "created_at",
+            postgresql_where=sql("state = 'pending' AND deadline_at IS NULL"),
+        ),
+        Index(
             "questions_batch_due",
             "not_before",
             "id",

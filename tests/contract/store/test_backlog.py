@@ -1,0 +1,95 @@
+"""A backlog that waits for its batch is not read from one end to the other by what looks at the store often.
+
+Sequential scans are switched off: with so few rows PostgreSQL would prefer them to any index.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import Connection, Engine, event, text
+
+from workers.store import outbox
+from workers.store.outbox import PostgresOutbox
+
+BACKLOG = 500
+FEW = 60
+
+_FILL = """
+    WITH waiting AS (
+        INSERT INTO documents (source, external_id, text, state, lane, accepted_at, recognised_at)
+        SELECT 'test', number::text, 'Anna in Oslo', 'recognised', 'batch', now() - interval '2 hours', now()
+        FROM generate_series(1, :count) AS number
+        RETURNING id
+    )
+    INSERT INTO questions (document_id, lane, created_at, deadline_at)
+    SELECT id, 'batch', now() - interval '2 hours', now() + interval '1 day' FROM waiting ORDER BY id
+"""
+_ROWS_READ = (
+    "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
+)
+_END = "UPDATE questions SET state = 'answered' WHERE document_id = ANY(:ids)"
+
+
+@contextmanager
+def rows_read(engine: Engine) -> Iterator[list[int]]:
+    """How many rows each transaction reads; PostgreSQL counts on from one transaction to the next."""
+    before: list[int] = []
+    read: list[int] = []
+
+    def begin(connection: Connection) -> None:
+        connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        before.append(int(connection.exec_driver_sql(_ROWS_READ).scalar_one()))
+
+    def commit(connection: Connection) -> None:
+        read.append(int(connection.exec_driver_sql(_ROWS_READ).scalar_one()) - before.pop())
+
+    event.listen(engine, "begin", begin)
+    event.listen(engine, "commit", commit)
+    try:
+        yield read
+    finally:
+        event.remove(engine, "begin", begin)
+        event.remove(engine, "commit", commit)
+
+
+def fill(engine: Engine) -> list[int]:
+    """Documents that wait for their batch, by id."""
+    with engine.begin() as connection:
+        connection.execute(text(_FILL), {"count": BACKLOG})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("VACUUM ANALYZE documents, questions"))
+        return list(connection.execute(text("SELECT id FROM documents ORDER BY id")).scalars())
+
+
+def sweep(relay: PostgresOutbox) -> dict[str, int]:
+    return dict(relay.sweep(republish_after_s=60.0, deadline_s=60.0, document_deadline_s=60.0))
+
+
+def test_a_sweep_reads_little_of_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(engine)
+    monkeypatch.setattr(outbox, "_SWEEP_LIMIT", 10)
+    relay = PostgresOutbox(engine)
+    for _ in range(3):
+        with rows_read(engine) as read:
+            assert set(sweep(relay).values()) == {0}
+        assert sum(read) < FEW
+
+
+def test_what_was_left_behind_is_found_wherever_it_is(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = fill(engine)
+    monkeypatch.setattr(outbox, "_SWEEP_LIMIT", 200)
+    relay = PostgresOutbox(engine)
+
+    def leave_behind(*places: int) -> None:
+        with engine.begin() as connection:
+            connection.execute(text(_END), {"ids": [ids[place] for place in places]})
+
+    leave_behind(150, 199, 200, -1)
+    assert [sweep(relay)["ended"] for _ in range(3)] == [2, 1, 1]
+    leave_behind(0)
+    assert sweep(relay)["ended"] == 1
