@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -10,10 +11,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
-from workers.ports import Clock, Counts, Queues, Reader, Stage
+from workers.ports import Backlog, Clock, Counts, Queues, Reader, Stage
 
 MAX_AGE_S = 2.0
-"""Scrapes closer together than this share one look at the store, which reads whole tables."""
+"""Scrapes closer together than this share one look at the backlog."""
+TOTALS_AGE_S = 300.0
+"""What is finished is counted at most this often: that reads whole tables."""
 MAX_SERIES = 32
 """Most values of one label; the smallest counts beyond it are summed as `other`."""
 
@@ -23,7 +26,8 @@ class GatewayMetrics:
 
     def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(StateCollector(reader=reader, queues=queues, clock=clock))
+        self._state = StateCollector(reader=reader, queues=queues, clock=clock)
+        self._registry.register(self._state)
         self._posts = Counter(
             "linkner_gateway_posts", "Posts by what became of them.", ["status"], registry=self._registry
         )
@@ -35,48 +39,84 @@ class GatewayMetrics:
         """All metrics in Prometheus's text format."""
         return generate_latest(self._registry)
 
+    def count_anew(self) -> None:
+        """See `StateCollector.count_anew`."""
+        self._state.count_anew()
+
 
 class StateCollector(Collector):
-    """Reads the store's counts and the queues' depths when it is scraped; says where one is out of reach."""
+    """Looks at the backlog and the queues when it is scraped; says where one is out of reach.
+
+    What is finished it tells as it was last counted, which nobody who scrapes waits for.
+    """
 
     def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
         self._reader, self._queues, self._clock = reader, queues, clock
-        self._counts: Counts | None = None
+        self._backlog: Backlog | None = None
+        self._looked_at = 0.0
+        self._totals: Counts | None = None
         self._counted_at = 0.0
+        self._tried_at = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
         yield from self._store_metrics()
         if self._queues is not None:
             yield from _queue_metrics(self._queues)
 
+    def count_anew(self) -> None:
+        """Count what is finished, unless that was tried within TOTALS_AGE_S.
+
+        Where it takes longer than the store allows, the counts of before stay: their age says so.
+        """
+        now = self._clock.monotonic()
+        if now - self._tried_at < TOTALS_AGE_S:
+            return
+        self._tried_at = now
+        with suppress(UnavailableError):
+            self._totals, self._counted_at = self._reader.counts(), now
+
     def _store_metrics(self) -> Iterator[Metric]:
         try:
-            counts = self._fresh_counts()
+            backlog = self._fresh_backlog()
         except UnavailableError:
             yield _gauge("linkner_store_up", "Whether the store can be reached.", 0)
             return
         yield _gauge("linkner_store_up", "Whether the store can be reached.", 1)
-        yield _by_label("linkner_documents", "Documents by state.", "state", counts.documents)
-        yield _by_label("linkner_questions", "Questions by state.", "state", counts.questions)
+        documents, questions = dict(backlog.documents), dict(backlog.questions)
+        totals = self._totals
+        if totals is not None:
+            documents |= _only(totals.documents, "complete")
+            questions |= _only(totals.questions, "answered", "dead")
+            yield from _totals_metrics(totals, age_s=self._clock.monotonic() - self._counted_at)
+        yield _by_label("linkner_documents", "Documents by state.", "state", documents)
+        yield _by_label("linkner_questions", "Questions by state.", "state", questions)
         yield _by_label(
-            "linkner_questions_dead", "Questions ended without an answer.", "reason", counts.dead_reasons
+            "linkner_documents_dead", "Documents without a local result.", "reason", backlog.dead_documents
         )
-        yield _by_label(
-            "linkner_documents_dead", "Documents without a local result.", "reason", counts.dead_documents
-        )
-        yield _gauge("linkner_messages_parked", "Messages that no worker could use.", counts.parked)
-        yield _by_label("linkner_entities", "Final entities.", "decided_by", counts.decided_by)
-        yield _gauge("linkner_answers_replayed", "Answers recorded earlier.", counts.replayed)
-        yield _gauge("linkner_answers_cached", "Answers from the answer cache.", counts.cached)
+        yield _gauge("linkner_messages_parked", "Messages that no worker could use.", backlog.parked)
         yield _gauge(
-            "linkner_oldest_unfinished_seconds", "Age of the oldest document.", counts.oldest_unfinished_s
+            "linkner_oldest_unfinished_seconds", "Age of the oldest document.", backlog.oldest_unfinished_s
         )
 
-    def _fresh_counts(self) -> Counts:
+    def _fresh_backlog(self) -> Backlog:
         now = self._clock.monotonic()
-        if self._counts is None or now - self._counted_at >= MAX_AGE_S:
-            self._counts, self._counted_at = self._reader.counts(), now
-        return self._counts
+        if self._backlog is None or now - self._looked_at >= MAX_AGE_S:
+            self._backlog, self._looked_at = self._reader.backlog(), now
+        return self._backlog
+
+
+def _only(counts: Mapping[str, int], *names: str) -> dict[str, int]:
+    return {name: counts[name] for name in names if name in counts}
+
+
+def _totals_metrics(totals: Counts, *, age_s: float) -> Iterator[Metric]:
+    yield _gauge("linkner_totals_age_seconds", "How long ago all that is finished was counted.", age_s)
+    yield _by_label(
+        "linkner_questions_dead", "Questions ended without an answer.", "reason", totals.dead_reasons
+    )
+    yield _by_label("linkner_entities", "Final entities.", "decided_by", totals.decided_by)
+    yield _gauge("linkner_answers_replayed", "Answers recorded earlier.", totals.replayed)
+    yield _gauge("linkner_answers_cached", "Answers from the answer cache.", totals.cached)
 
 
 def queue_depths(queues: Queues) -> dict[str, int]:

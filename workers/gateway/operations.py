@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.background import BackgroundTask
 
 from linkner.errors import UnavailableError
 from workers.gateway.access import REFUSALS, Access
@@ -58,7 +59,9 @@ def operation_routes(
         response_class=Response,
     )
     def metrics_text() -> Response:
-        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        # The counting begins once the answer is out: at ten million documents it takes some ten seconds.
+        counting = BackgroundTask(metrics.count_anew)
+        return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST, background=counting)
 
     return router
 

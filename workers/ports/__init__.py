@@ -16,7 +16,7 @@ from workers.ports.limiter import Limiter
 from workers.ports.llm import Asked, BatchLlm, BatchState, Llm, Llms, Reply
 from workers.ports.questions import Answer, Answered, CachedAnswer, ClaimedQuestion, Joinable, Recalled
 from workers.ports.queues import Outbox, Queues, Sender, Stage
-from workers.ports.reader import CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
+from workers.ports.reader import Backlog, CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
 from workers.ports.reasons import ATTEMPTS_EXHAUSTED, DEADLINE, NO_ANSWER
 from workers.ports.recogniser import RecogniserClient
 from workers.ports.slots import Slots
@@ -32,6 +32,7 @@ __all__ = [
     "Answered",
     "ApiKey",
     "Asked",
+    "Backlog",
     "BatchLlm",
     "BatchState",
     "BatchView",

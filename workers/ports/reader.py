@@ -84,6 +84,20 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Backlog:
+    """The part of `Counts` that costs little to look at, however much is finished.
+
+    documents that are not complete and questions that are open, by state; the others as in `Counts`.
+    """
+
+    documents: Mapping[str, int]
+    questions: Mapping[str, int]
+    dead_documents: Mapping[str, int]
+    parked: int
+    oldest_unfinished_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class CacheCounts:
     """One look at the answer cache.
 
@@ -122,7 +136,11 @@ class Reader(Protocol):
         """Finished documents of id < before that an LLM was asked about and all of whose questions it
         answered, the newest first."""
 
-    def counts(self) -> Counts: ...
+    def counts(self) -> Counts:
+        """Reads whole tables: for people, not for every request."""
+
+    def backlog(self) -> Backlog:
+        """What has not ended and what is to be seen to; its cost grows with that alone."""
 
     def cache(self) -> CacheCounts:
         """The answer cache as it is now. Reads whole tables, as `counts` does."""

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, Row, TextClause, text
 from sqlalchemy.exc import ProgrammingError
 
 from linkner.errors import UnavailableError
-from workers.ports import CacheCounts, CostRow, CostsBy, Counts, DocumentView, EntityView, FeedItem
+from workers.ports import Backlog, CacheCounts, CostRow, CostsBy, Counts, DocumentView, EntityView, FeedItem
 from workers.store import answer_cache, spending
 from workers.store.database import in_transaction
 
@@ -63,6 +63,12 @@ _UNFINISHED = text("""
 
 _DOCUMENT_STATES = text("SELECT state AS name, count(*) AS n FROM documents GROUP BY state")
 _QUESTION_STATES = text("SELECT state AS name, count(*) AS n FROM questions GROUP BY state")
+_UNFINISHED_DOCUMENTS = text("""
+    SELECT state AS name, count(*) AS n FROM documents WHERE state <> 'complete' GROUP BY state
+""")
+_OPEN_QUESTIONS = text("""
+    SELECT state AS name, count(*) AS n FROM questions WHERE state IN ('pending', 'claimed') GROUP BY state
+""")
 _DEAD_REASONS = text("""
     SELECT reason AS name, count(*) AS n FROM questions WHERE state = 'dead' GROUP BY reason
 """)
@@ -122,8 +128,12 @@ class PostgresReader:
         return in_transaction(self._snapshot, _read, _ANSWERED, {"before": before, "limit": limit})
 
     def counts(self) -> Counts:
-        """See the port. Reads whole tables: for people, not for every request."""
+        """See the port."""
         return in_transaction(self._engine, _counts)
+
+    def backlog(self) -> Backlog:
+        """See the port. Each part has an index of its own."""
+        return in_transaction(self._engine, _backlog)
 
     def cache(self) -> CacheCounts:
         """See the port."""
@@ -223,17 +233,28 @@ def _entity(row: Row[tuple[object, ...]], *, model: str) -> EntityView:
     )
 
 
-def _counts(connection: Connection) -> Counts:
-    def by_name(query: TextClause) -> dict[str, int]:
-        return {row.name: row.n for row in connection.execute(query)}
+def _by_name(connection: Connection, query: TextClause) -> dict[str, int]:
+    return {row.name: row.n for row in connection.execute(query)}
 
-    return Counts(
-        documents=by_name(_DOCUMENT_STATES),
-        questions=by_name(_QUESTION_STATES),
-        dead_reasons=by_name(_DEAD_REASONS),
-        dead_documents=by_name(_DEAD_DOCUMENTS),
+
+def _backlog(connection: Connection) -> Backlog:
+    return Backlog(
+        documents=_by_name(connection, _UNFINISHED_DOCUMENTS),
+        questions=_by_name(connection, _OPEN_QUESTIONS),
+        dead_documents=_by_name(connection, _DEAD_DOCUMENTS),
         parked=connection.execute(_PARKED).scalar_one(),
-        decided_by=by_name(_DECIDED_BY),
+        oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),
+    )
+
+
+def _counts(connection: Connection) -> Counts:
+    return Counts(
+        documents=_by_name(connection, _DOCUMENT_STATES),
+        questions=_by_name(connection, _QUESTION_STATES),
+        dead_reasons=_by_name(connection, _DEAD_REASONS),
+        dead_documents=_by_name(connection, _DEAD_DOCUMENTS),
+        parked=connection.execute(_PARKED).scalar_one(),
+        decided_by=_by_name(connection, _DECIDED_BY),
         replayed=connection.execute(_REPLAYED).scalar_one(),
         cached=connection.execute(_CACHED).scalar_one(),
         oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),

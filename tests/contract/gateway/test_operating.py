@@ -12,6 +12,7 @@ from tests.contract.gateway.server import serving
 from tests.contract.gateway.world import LIMITS, SETTINGS, World, gateway_over, post
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.support.waiting import wait_until
 from workers.gateway.app import create_app
 from workers.gateway.server import run
 from workers.ports import Reader, Store
@@ -64,11 +65,22 @@ def test_metrics_show_the_state_of_everything(world: World) -> None:
     later = world.client.get("/metrics").text.splitlines()
 
     assert 'linkner_documents{state="accepted"} 1.0' in lines
+    assert "linkner_store_up 1.0" in lines
     assert 'linkner_queue_depth{queue="classify"} 1.0' in lines
     assert 'linkner_gateway_posts_total{status="duplicate"} 1.0' in lines
     assert 'linkner_gateway_posts_total{status="rejected"} 1.0' in lines
     assert "linkner_broker_up 1.0" in lines
     assert "linkner_broker_up 0.0" in later
+
+
+def test_a_later_scrape_tells_what_was_finished_when_one_had_been_answered(world: World) -> None:
+    world.finish(world.submit(post("1")).json()["items"][0]["id"])
+
+    first = world.client.get("/metrics").text.splitlines()
+
+    finished = 'linkner_documents{state="complete"} 1.0'
+    assert finished not in first
+    assert wait_until(lambda: finished in world.client.get("/metrics").text.splitlines())
 
 
 def test_a_defect_is_a_500_that_tells_nothing() -> None:

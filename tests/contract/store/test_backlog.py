@@ -1,4 +1,4 @@
-"""A backlog that waits for its batch is not read from one end to the other by what looks at the store often.
+"""What looks at the store often reads neither all that waits for its batch nor all that is finished.
 
 Sequential scans are switched off: with so few rows PostgreSQL would prefer them to any index.
 """
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, event, text
 
 from workers.store import outbox
 from workers.store.outbox import PostgresOutbox
+from workers.store.reader import PostgresReader
 
 BACKLOG = 500
 FEW = 60
@@ -27,6 +28,26 @@ _FILL = """
     INSERT INTO questions (document_id, lane, created_at, deadline_at)
     SELECT id, 'batch', now() - interval '2 hours', now() + interval '1 day' FROM waiting ORDER BY id
 """
+_FINISHED = (
+    """
+    INSERT INTO documents (source, external_id, text, state, revision)
+    SELECT 'test', number::text, 'Anna in Oslo', 'complete', 1 FROM generate_series(1, :count) AS number
+    """,
+    "INSERT INTO questions (document_id, state) SELECT id, 'answered' FROM documents",
+    """
+    INSERT INTO answers (
+        question_id, start, "end", document_id, label, model, prompt_version, raw, prompt_tokens,
+        completion_tokens, replayed
+    )
+    SELECT id, 0, 4, document_id, 'person', 'm', 'p', 'person', 1, 1, false FROM questions
+    """,
+    """
+    INSERT INTO entities (
+        document_id, start, "end", label, text, decided_by, probability, uncertainty, replayed, revision
+    )
+    SELECT id, 0, 4, 'person', 'Anna', 'local', 0.5, 0.5, false, 1 FROM documents
+    """,
+)
 _ROWS_READ = (
     "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
 )
@@ -55,12 +76,13 @@ def rows_read(engine: Engine) -> Iterator[list[int]]:
         event.remove(engine, "commit", commit)
 
 
-def fill(engine: Engine) -> list[int]:
-    """Documents that wait for their batch, by id."""
+def fill(engine: Engine, *statements: str) -> list[int]:
+    """Documents that wait for their batch, or what the statements make; by id."""
     with engine.begin() as connection:
-        connection.execute(text(_FILL), {"count": BACKLOG})
+        for statement in statements or (_FILL,):
+            connection.execute(text(statement), {"count": BACKLOG} if ":count" in statement else {})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE documents, questions"))
+        connection.execute(text("VACUUM ANALYZE"))
         return list(connection.execute(text("SELECT id FROM documents ORDER BY id")).scalars())
 
 
@@ -93,3 +115,12 @@ def test_what_was_left_behind_is_found_wherever_it_is(
     assert [sweep(relay)["ended"] for _ in range(3)] == [2, 1, 1]
     leave_behind(0)
     assert sweep(relay)["ended"] == 1
+
+
+def test_a_look_at_the_backlog_reads_nothing_that_is_finished(engine: Engine) -> None:
+    fill(engine, *_FINISHED)
+    reader = PostgresReader(engine)
+    with rows_read(engine) as read:
+        backlog = reader.backlog()
+    assert (backlog.documents, backlog.questions) == ({}, {})
+    assert sum(read) < FEW

@@ -55,6 +55,10 @@ class TestReader:
         assert counts.decided_by == {"llm": 1, "local": 1}
         assert counts.replayed == 1
         assert 0 <= counts.oldest_unfinished_s < 60
+        backlog = ports.reader.backlog()
+        assert backlog.documents == {"accepted": 1, "recognised": 1}
+        assert backlog.questions == {"claimed": 1}
+        assert 0 <= backlog.oldest_unfinished_s < 60
         assert ports.reader.unfinished() == 2
 
     def test_what_the_llm_answered_about(self, ports: Ports) -> None:

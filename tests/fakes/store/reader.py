@@ -7,7 +7,7 @@ from collections import Counter
 from linkner.spans import Entity, ScoredSpan
 from tests.fakes.store.memory import Memory
 from tests.fakes.store.rows import Document, as_time, in_text_order
-from workers.ports import CacheCounts, Counts, DocumentView, FeedItem
+from workers.ports import Backlog, CacheCounts, Counts, DocumentView, FeedItem
 
 _STATUS = {
     "accepted": "accepted",
@@ -63,6 +63,16 @@ class Reader(Memory):
             replayed=sum(question.answer.replayed for question in questions if question.answer),
             cached=sum(question.answer.cached for question in questions if question.answer),
             oldest_unfinished_s=self.now - min(unfinished, default=self.now),
+        )
+
+    def backlog(self) -> Backlog:
+        counts = self.counts()
+        return Backlog(
+            documents={state: n for state, n in counts.documents.items() if state != "complete"},
+            questions={state: n for state, n in counts.questions.items() if state in {"pending", "claimed"}},
+            dead_documents=counts.dead_documents,
+            parked=counts.parked,
+            oldest_unfinished_s=counts.oldest_unfinished_s,
         )
 
     def cache(self) -> CacheCounts:
