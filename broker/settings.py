@@ -152,7 +152,9 @@ class Settings(BaseSettings):
     max_items: int = Field(1_000, gt=0, description="Most documents in one request")
     max_body_bytes: int = Field(8_000_000, gt=0, description="Largest accepted request body")
     high_water: int = Field(
-        100_000, gt=0, description="Unfinished documents above which the gateway says 429"
+        100_000,
+        gt=0,
+        description="Unfinished documents, without those in batches, above which the gateway says 429",
     )
 
     @property

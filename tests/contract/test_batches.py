@@ -85,6 +85,19 @@ def test_the_relay_leaves_them_alone(world: World) -> None:
     assert due(world.ports, "classify") == []
 
 
+def test_what_waits_for_a_batch_takes_up_no_room(world: World) -> None:
+    waiting = world.ask("1")
+    world.ask("2", lane="now")
+    world.ports.store.accept([post("3")])
+    assert world.ports.reader.unfinished() == 2
+    (question_id,) = world.members(world.gathered())
+    assert world.ports.reader.unfinished() == 2
+    record_one(world.ports.store, claimed(world.ports, question_id), answer({ANNA: "person"}))
+    assert world.ports.reader.unfinished() == 3
+    world.ports.store.complete({waiting: []})
+    assert world.ports.reader.unfinished() == 2
+
+
 def test_a_batch_waits_until_there_are_enough_or_one_has_waited_long_enough(world: World) -> None:
     assert world.gather(at_least=1, after_s=0.0) is None
     world.ask("1")

@@ -56,7 +56,7 @@ class Submission:
     high_water: int
 
     def check_room(self) -> None:
-        """Refuse with 429 while more documents are unfinished than the high-water mark."""
+        """Refuse with 429 while more documents are under way than the high-water mark."""
         unfinished = self.reader.unfinished()
         if unfinished > self.high_water:
             raise Refusal(

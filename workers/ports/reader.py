@@ -146,7 +146,10 @@ class Reader(Protocol):
         """The answer cache as it is now. Reads whole tables, as `counts` does."""
 
     def unfinished(self) -> int:
-        """Accepted documents that are not complete; cheap enough to ask before each request."""
+        """Accepted documents that are not complete, but for those that wait for a batch.
+
+        Cheap enough to ask before each request.
+        """
 
     def ping(self) -> None:
         """Raises UnavailableError where the store cannot be reached or is not migrated."""

@@ -73,7 +73,7 @@ LOCK_UNFINISHED = text("""
     ORDER BY id FOR UPDATE
 """)
 
-# Found by age in the index of accepted documents; one that was replayed has its time from then on.
+# Found by age in the index of documents under way; one that was replayed has its time from then on.
 _LOCK_OVERDUE = text("""
     SELECT id FROM documents
     WHERE state = 'accepted' AND accepted_at <= now() - make_interval(secs => :deadline_s)

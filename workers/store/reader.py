@@ -58,7 +58,12 @@ _ENTITIES = text("""
 """)
 
 _UNFINISHED = text("""
-    SELECT count(*) FROM (SELECT FROM documents WHERE state <> 'complete' LIMIT :limit) AS unfinished
+    SELECT count(*)
+    FROM (
+        SELECT FROM documents
+        WHERE state <> 'complete' AND (state <> 'recognised' OR lane IS DISTINCT FROM 'batch')
+        LIMIT :limit
+    ) AS unfinished
 """)
 
 _DOCUMENT_STATES = text("SELECT state AS name, count(*) AS n FROM documents GROUP BY state")

@@ -50,11 +50,14 @@ _INSERT_SPANS = text("""
     )
 """)
 
+# Which lane its source's policy has put it in is known from here on: `PostgresReader.unfinished` asks for it.
 _MOVE_ON = text("""
     UPDATE documents
-    SET state = new.state, model = new.model, recognised_at = now(), published_at = NULL
-    FROM unnest(CAST(:id AS bigint[]), CAST(:state AS text[]), CAST(:model AS text[]))
-        AS new (id, state, model)
+    SET state = new.state, model = new.model, lane = coalesce(documents.lane, new.lane),
+        recognised_at = now(), published_at = NULL
+    FROM unnest(
+        CAST(:id AS bigint[]), CAST(:state AS text[]), CAST(:model AS text[]), CAST(:lane AS text[])
+    ) AS new (id, state, model, lane)
     WHERE documents.id = new.id
 """)
 
@@ -78,8 +81,8 @@ def record_recognised(connection: Connection, results: Sequence[Recognised]) -> 
     questions = _insert_questions(connection, new)
     _insert_spans(connection, new, questions)
     states = {result.document_id: "recognised" if _has_open(result) else "classified" for result in new}
-    rows = [(result.document_id, states[result.document_id], result.model) for result in new]
-    connection.execute(_MOVE_ON, columns(rows, "id", "state", "model"))
+    rows = [(result.document_id, states[result.document_id], result.model, result.lane) for result in new]
+    connection.execute(_MOVE_ON, columns(rows, "id", "state", "model", "lane"))
     due: dict[str, Stage] = {"recognised": "classify", "classified": "aggregate"}
     notify(connection, {due[state] for state in states.values()})
     return len(new)

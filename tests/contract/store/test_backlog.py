@@ -100,6 +100,13 @@ def test_a_sweep_reads_little_of_it(engine: Engine, monkeypatch: pytest.MonkeyPa
         assert sum(read) < FEW
 
 
+def test_asking_for_room_reads_nothing_of_it(engine: Engine) -> None:
+    fill(engine)
+    with rows_read(engine) as read:
+        assert PostgresReader(engine).unfinished() == 0
+    assert sum(read) < FEW
+
+
 def test_what_was_left_behind_is_found_wherever_it_is(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,11 @@ class Reader(Memory):
         )
 
     def unfinished(self) -> int:
-        return sum(document.state != "complete" for document in self._documents.values())
+        return sum(
+            document.state != "complete"
+            and not (document.state == "recognised" and document.result.lane == "batch")
+            for document in self._documents.values()
+        )
 
     def ping(self) -> None:
         """The dictionaries can always be reached."""

@@ -49,8 +49,14 @@ class DocumentRow(Table, table=True):
         Index("documents_recognised", "id", postgresql_where=sql("state = 'recognised'")),
         Index("documents_by_author", "author", "id", postgresql_where=sql("author IS NOT NULL")),
         Index("documents_by_age", "accepted_at"),
-        Index("documents_accepted", "accepted_at", postgresql_where=sql("state = 'accepted'")),
         Index("documents_unfinished", "accepted_at", postgresql_where=sql("state <> 'complete'")),
+        Index(
+            "documents_under_way",
+            "accepted_at",
+            postgresql_where=sql(
+                "state <> 'complete' AND (state <> 'recognised' OR lane IS DISTINCT FROM 'batch')"
+            ),
+        ),
         Index(
             "documents_dead",
             "completed_at",

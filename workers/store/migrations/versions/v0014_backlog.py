@@ -1,4 +1,4 @@
-"""Indexes of what a deadline may end, which leave out a backlog that waits for a later one."""
+"""Indexes of unfinished work that leave out what waits for a batch, which may be most of it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ revision = "0014"
 down_revision = "0011"
 
 _INDEXES = {
-    "documents_accepted": "documents (accepted_at) WHERE state = 'accepted'",
+    "documents_under_way": """
+        documents (accepted_at)
+        WHERE state <> 'complete' AND (state <> 'recognised' OR lane IS DISTINCT FROM 'batch')
+    """,
     "questions_undated": "questions (created_at) WHERE state = 'pending' AND deadline_at IS NULL",
 }
 
