@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from workers.store.migrations.online import build_index, drop_index
 
-revision = "0014"
-down_revision = "0011"
+revision = "0013"
+down_revision = "0012"
 
 _INDEXES = {
     "documents_under_way": """
