@@ -94,7 +94,7 @@ def test_what_waits_for_a_batch_takes_up_no_room(world: World) -> None:
     assert world.ports.reader.unfinished() == 2
     record_one(world.ports.store, claimed(world.ports, question_id), answer({ANNA: "person"}))
     assert world.ports.reader.unfinished() == 3
-    world.ports.store.complete({waiting: []})
+    complete(world.ports.store, {waiting: []})
     assert world.ports.reader.unfinished() == 2
 
 
