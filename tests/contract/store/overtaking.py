@@ -34,15 +34,22 @@ class Commit:
 
 
 @contextmanager
-def held_back(database_url: str) -> Iterator[tuple[PostgresStore, Commit]]:
-    """A store whose commits are held back until the test lets them go."""
+def engine_held_back(database_url: str) -> Iterator[tuple[Engine, Commit]]:
+    """An engine whose commits are held back until the test lets them go."""
     engine, commit = connect(database_url), Commit()
     event.listen(engine, "commit", commit.hold)
     try:
-        yield PostgresStore(engine), commit
+        yield engine, commit
     finally:
         commit.go.set()
         engine.dispose()
+
+
+@contextmanager
+def held_back(database_url: str) -> Iterator[tuple[PostgresStore, Commit]]:
+    """A store whose commits are held back until the test lets them go."""
+    with engine_held_back(database_url) as (engine, commit):
+        yield PostgresStore(engine), commit
 
 
 def overtake(

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from linkner.errors import UnavailableError
 from linkner.spans import Entity, Recognition
 from tests.contract.store.overtaking import ANNA, classified, documents, held_back, overtake, scored, without
-from workers.ports import Accepted, NewDocument, Recognised, Selection
+from workers.ports import Accepted, NewDocument, Recognised, Selection, Stage
 from workers.store import accepting, asking, database, finishing, outbox, recognising
 from workers.store.database import connect, in_transaction
 from workers.store.erasing import PostgresErasure
@@ -87,13 +87,14 @@ class TestRelay:
         assert len(self._lose_everything(store, engine)) == 3
 
 
+@pytest.mark.parametrize("stage", outbox.DUE)
 class TestTwoRelays:
     """A second relay passes over the rows that the first is sending, and does not wait for it."""
 
     def _publish_while_publishing(
-        self, store: PostgresStore, database_url: str
+        self, store: PostgresStore, database_url: str, stage: Stage
     ) -> tuple[list[int], list[int]]:
-        documents(store, 4)
+        self._have_four_due(store, stage)
         engine = connect(database_url, statement_timeout_ms=500)
         relay = PostgresOutbox(engine)
         sent: list[int] = []
@@ -101,35 +102,42 @@ class TestTwoRelays:
 
         def send(ids: Sequence[int]) -> None:
             sent.extend(ids)
-            relay.publish_due("recognise", limit=4, send=sent_meanwhile.extend)
+            relay.publish_due(stage, limit=4, send=sent_meanwhile.extend)
 
         try:
-            relay.publish_due("recognise", limit=2, send=send)
+            relay.publish_due(stage, limit=2, send=send)
         finally:
             engine.dispose()
         return sent, sent_meanwhile
 
-    def test_intact(self, store: PostgresStore, database_url: str) -> None:
-        sent, sent_meanwhile = self._publish_while_publishing(store, database_url)
+    def _have_four_due(self, store: PostgresStore, stage: Stage) -> None:
+        ids = documents(store, 4)
+        if stage != "recognise":
+            asked = ((scored(ANNA),),) if stage == "classify" else ()
+            found = Recognition((scored(ANNA),), ())
+            store.record_recognised([Recognised(id_, "local", found, asked) for id_ in ids])
+
+    def test_intact(self, store: PostgresStore, database_url: str, stage: Stage) -> None:
+        sent, sent_meanwhile = self._publish_while_publishing(store, database_url, stage)
         assert (len(sent), len(sent_meanwhile)) == (2, 2)
         assert not set(sent) & set(sent_meanwhile)
 
     def test_waits_with_the_skipping_switched_off(
-        self, store: PostgresStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, store: PostgresStore, database_url: str, monkeypatch: pytest.MonkeyPatch, stage: Stage
     ) -> None:
-        self._weaken(monkeypatch, "SKIP LOCKED")
+        self._weaken(monkeypatch, stage, "SKIP LOCKED")
         with pytest.raises(UnavailableError, match="statement timeout"):
-            self._publish_while_publishing(store, database_url)
+            self._publish_while_publishing(store, database_url, stage)
 
     def test_sends_twice_with_the_lock_switched_off(
-        self, store: PostgresStore, database_url: str, monkeypatch: pytest.MonkeyPatch
+        self, store: PostgresStore, database_url: str, monkeypatch: pytest.MonkeyPatch, stage: Stage
     ) -> None:
-        self._weaken(monkeypatch, "FOR UPDATE SKIP LOCKED")
-        sent, sent_meanwhile = self._publish_while_publishing(store, database_url)
+        self._weaken(monkeypatch, stage, "FOR UPDATE SKIP LOCKED")
+        sent, sent_meanwhile = self._publish_while_publishing(store, database_url, stage)
         assert set(sent) <= set(sent_meanwhile)
 
-    def _weaken(self, monkeypatch: pytest.MonkeyPatch, part: str) -> None:
-        monkeypatch.setitem(outbox.DUE, "recognise", without(outbox.DUE["recognise"], part))
+    def _weaken(self, monkeypatch: pytest.MonkeyPatch, stage: Stage, part: str) -> None:
+        monkeypatch.setitem(outbox.DUE, stage, without(outbox.DUE[stage], part))
 
 
 class TestAcceptedOnce:
