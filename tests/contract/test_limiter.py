@@ -194,7 +194,7 @@ some_limits = st.builds(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(limits=some_limits, steps=steps)
 def test_the_scripts_decide_as_the_fake_does(
     client: redis.Redis, redis_prefix: str, limits: Limits, steps: list
@@ -226,7 +226,9 @@ def test_the_scripts_decide_as_the_fake_does(
         elif name == "override":
             real.override(dict([what]))
             fake.shared.overrides |= dict([what])
-    assert real.state().in_flight == sum(held.lapses > clock.now for held in fake.shared.in_flight.values())
+        state = real.state()
+        assert (state.spent_hour, state.spent_day) == (fake._spent("hour"), fake._spent("day"))
+        assert state.in_flight == sum(held.lapses > clock.now for held in fake.shared.in_flight.values())
 
 
 def test_a_look_shows_everything(client: redis.Redis, redis_prefix: str) -> None:

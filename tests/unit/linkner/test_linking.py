@@ -227,6 +227,13 @@ def test_a_label_that_the_local_model_does_not_have_has_probability_zero() -> No
     assert entity.probability == 0.0
 
 
+def test_of_overlapping_answers_the_one_about_the_likelier_entity_is_kept_whatever_its_label() -> None:
+    likely, doubtful = _scored(0, 4, "person", 0.6), _scored(0, 9, OUTSIDE, 0.7)
+    answers = {likely.span: "group", doubtful.span: "person"}
+    linked = link(entities=[likely], plausible=[doubtful], answers=answers, unanswered={})
+    assert _summary(linked) == [(0, 4, "group", "llm")]
+
+
 @given(st.lists(scored_spans(outside=False), max_size=12), st.randoms())
 def test_decoding_keeps_the_most_probable_of_overlapping_spans(
     scored: list[ScoredSpan], order: random.Random
