@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import socket
+from contextlib import ExitStack
 
 import pytest
 
 from tests.contract.gateway.world import World, post
+from tests.support.waiting import wait_until
+from workers.gateway.body import Bodies
 
 
 def test_what_is_answered_202_is_committed(world: World) -> None:
@@ -110,3 +114,21 @@ def test_429_past_the_high_water_mark_until_documents_are_finished(world: World)
     assert (refused.status_code, taken.status_code) == (429, 202)
     assert int(refused.headers["retry-after"]) > 0
     assert taken.json()["accepted"] == 1  # nothing of the refused request was kept
+
+
+def test_429_while_as_many_bodies_are_held_as_there_is_room_for(world: World) -> None:
+    held = inspect.signature(Bodies).parameters["max_held"].default
+    slow = b"POST /v1/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+    slow += b"content-length: 100\r\n\r\n["
+
+    def is_full() -> bool:
+        answer = world.submit(post())
+        return answer.status_code == 429 and "too many requests" in answer.json()["error"]["problem"]
+
+    with ExitStack() as uploads:
+        for _ in range(held):
+            url = world.client.base_url
+            connection = uploads.enter_context(socket.create_connection((url.host, url.port)))
+            connection.sendall(slow)
+        assert wait_until(is_full)
+    assert wait_until(lambda: world.submit(post()).status_code == 202)
