@@ -142,5 +142,12 @@ def test_only_one_set_up_works_on_a_checkout(module: ModuleType, capsys: pytest.
     assert module.installed == STEPS
 
 
+def test_checking_nothing_is_no_success() -> None:
+    done = subprocess.run([ROOT / "bin" / "check"], capture_output=True, text=True, check=False)
+
+    assert done.returncode != 0
+    assert "passed" not in done.stdout
+
+
 def test_the_scripts_can_be_run() -> None:
     assert all(os.access(ROOT / path, os.X_OK) for path in ("bin/setup", "bin/check", ".ci/run"))
