@@ -79,10 +79,10 @@ def test_the_second_takes_over_while_the_breaker_of_the_first_is_open(made: Make
     settings = made((Behaviour(), {}), (Behaviour(), {}))
     pool = llm_pool(settings)
     assert models(pool, 2) == ["model-0", "model-0"]
-    trip(settings, name=names(settings)[0], pause_s=1.0)
+    trip(settings, name=names(settings)[0], pause_s=4.0)
     assert models(pool, 2) == ["model-1", "model-1"]
     first = limiters(settings)[names(settings)[0]]
-    assert wait_until(lambda: first.state().open_s == 0.0, within_s=10.0, every_s=0.05)
+    assert wait_until(lambda: first.state().open_s == 0.0, within_s=30.0, every_s=0.05)
     assert models(pool, 2) == ["model-0", "model-0"], "a probe closes it again"
 
 

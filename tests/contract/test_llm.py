@@ -36,6 +36,8 @@ REPLIES = RecordedReplies(
 )
 KEY = "sk-not-to-be-shown"
 DEADLINE_S = 1.0
+LATE_S = DEADLINE_S + 6.0
+"""By then a call is over that its deadline ended, on a busy machine too; what misbehaves goes on longer."""
 
 
 def prompt(start: int, end: int, text: str = POST) -> Prompt:
@@ -108,7 +110,7 @@ def test_a_fault_is_unavailable_and_over_by_the_deadline(
     llm, start = llm_with(failure), time.monotonic()
     with pytest.raises(UnavailableError) as caught:
         llm.ask(prompt(0, 11))
-    assert time.monotonic() - start < DEADLINE_S + 0.5
+    assert time.monotonic() - start < LATE_S
     assert caught.value.retry_after_s is None
 
 
@@ -142,14 +144,14 @@ def test_no_call_is_repeated_unseen() -> None:
 
 def test_as_many_calls_as_connections_run_at_once() -> None:
     with (
-        replaying(REPLIES, Behaviour(latency_median_s=0.3)) as base_url,
-        client(base_url, connections=8) as llm,
+        replaying(REPLIES, Behaviour(latency_median_s=1.0)) as base_url,
+        client(base_url, deadline_s=20.0, connections=8) as llm,
     ):
         llm.ask(prompt(0, 11))
         start = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda _: llm.ask(prompt(0, 11)), range(8)))
-        assert time.monotonic() - start < 1.8, "one after another they take 2.4 s"
+        assert time.monotonic() - start < 6.0, "one after another they take 8 s"
 
 
 def unavailable(write: Callable[[socket.socket], None], *, match: str) -> float:
@@ -168,11 +170,11 @@ def test_headers_that_drip_end_at_the_deadline() -> None:
             connection.sendall(b"x")
             time.sleep(0.1)
 
-    assert DEADLINE_S <= unavailable(drip, match="in time") < DEADLINE_S + 0.5
+    assert DEADLINE_S <= unavailable(drip, match="in time") < LATE_S
 
 
 def test_silence_ends_at_the_deadline() -> None:
-    assert DEADLINE_S <= unavailable(lambda _: time.sleep(3), match="in time") < DEADLINE_S + 0.5
+    assert DEADLINE_S <= unavailable(lambda _: time.sleep(20), match="in time") < LATE_S
 
 
 def test_calls_under_way_and_those_to_come_can_be_cut_off() -> None:
@@ -180,13 +182,13 @@ def test_calls_under_way_and_those_to_come_can_be_cut_off() -> None:
 
     def silent(_: socket.socket) -> None:
         under_way.set()
-        time.sleep(5)
+        time.sleep(20)
 
     with answering(silent) as url, client(url, deadline_s=30.0) as llm, ThreadPoolExecutor() as threads:
         call = threads.submit(llm.ask, prompt(0, 11))
         assert under_way.wait(10)
         llm.cut_off()
-        assert isinstance(call.exception(timeout=2), StoppedError)
+        assert isinstance(call.exception(timeout=10), StoppedError)
         with pytest.raises(StoppedError):
             llm.ask(prompt(0, 11))
 

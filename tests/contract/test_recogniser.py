@@ -166,8 +166,8 @@ def test_a_broken_connection_is_unavailable() -> None:
 
 def test_silence_is_unavailable_after_the_time_limit() -> None:
     start = time.monotonic()
-    expect(UnavailableError, lambda _: time.sleep(2), timeout_s=0.2)
-    assert time.monotonic() - start < 1.5
+    expect(UnavailableError, lambda _: time.sleep(20), timeout_s=0.2)
+    assert time.monotonic() - start < 10
 
 
 def test_nobody_listening_is_unavailable() -> None:
