@@ -306,6 +306,7 @@ def test_erasing_while_workers_are_at_work(engine: Engine) -> None:
     work(0)
     assert all(reader.document(id_) is None for id_ in ids["ada"])
     views = [reader.document(id_) for id_ in ids["bob"]]
+    assert None not in views
     assert {view.status for view in views if view} == {"final"}
     assert _rows(engine, "SELECT DISTINCT author FROM documents") == [("bob",)]
     for table in ("questions", "spans", "entities", "answers"):

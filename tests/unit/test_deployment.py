@@ -10,7 +10,7 @@ import sys
 import tomllib
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pytest
 import typer
@@ -91,17 +91,26 @@ def test_the_settings_take_what_a_service_is_given(name: str, monkeypatch: pytes
         assert settings.has_llm
 
 
+def addresses(service: dict[str, Any]) -> list[SplitResult]:
+    """The URLs that a service is given, but for the LLM's, which is nobody's here."""
+    urls = [urlsplit(value) for name, value in environment(service).items() if name.endswith("_URL")]
+    return [url for url in urls if url.hostname != "llm"]
+
+
+def test_the_addresses_of_all_three_servers_are_given() -> None:
+    assert {url.hostname for service in OURS.values() for url in addresses(service)} == {
+        "postgres", "redis", "recognition",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_addresses_name_services_and_the_ports_they_listen_on(name: str) -> None:
     listening = {"postgres": 5432, "redis": 6379} | {
         other: int(parsed(OURS[other]["command"])["port"]) for other in ("recognition", "gateway")
     }
-    values = environment(OURS[name])
-    urls = [urlsplit(value) for variable, value in values.items() if variable.endswith("_URL")]
 
-    for url in urls:
-        if url.hostname != "llm":
-            assert listening[str(url.hostname)] == url.port
+    for url in addresses(OURS[name]):
+        assert listening[str(url.hostname)] == url.port
 
 
 def test_every_service_that_stays_has_a_health_check() -> None:

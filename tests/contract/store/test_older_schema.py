@@ -160,6 +160,7 @@ def test_work_of_an_older_version_is_finished_and_its_writers_are_not_disturbed(
     with writer.running():
         migrate(empty_database_url)
     assert writer.errors == []
+    assert writer.written > 0, "nobody wrote while the schema changed"
     finish(engine)
     reader = PostgresReader(engine)
     reader.ping()
