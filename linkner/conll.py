@@ -16,6 +16,7 @@ from pathlib import Path
 from linkner import conll2012
 from linkner.errors import FileFormatError, InputError
 from linkner.spans import OUTSIDE, LabelledSpan, Span
+from linkner.writing import replacing
 
 _BIO, _IOB1, _BIOES = "BIO", "IOB1", "BIOES"
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
@@ -98,13 +99,10 @@ def write(path: str | Path, sentences: Iterable[Sentence]) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    try:
-        with Path(path).open("w", encoding="utf-8", newline="\n") as file:
-            for sentence in sentences:
-                rows = zip(sentence.words, _tags(sentence), strict=True)
-                file.write("".join(f"{word}\t{tag}\n" for word, tag in rows) + "\n")
-    except OSError as error:
-        raise InputError(f"cannot write {path}", got=error.strerror or str(error)) from error
+    with replacing(path) as file:
+        for sentence in sentences:
+            rows = zip(sentence.words, _tags(sentence), strict=True)
+            file.write("".join(f"{word}\t{tag}\n" for word, tag in rows) + "\n")
 
 
 def _tags(sentence: Sentence) -> list[str]:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from linkner import conll
 from linkner.conll import Sentence
+from linkner.errors import InputError
 from linkner.spans import OUTSIDE, Entity, LabelledSpan, Recognition, ScoredSpan, Span
 from tests.support.joining import complete
 from tests.support.one_question import claim_one, record_one
@@ -100,3 +101,32 @@ def test_nothing_answered_is_an_error(store: PostgresStore, tmp_path: Path) -> N
     result = run(tmp_path)
     assert result.exit_code != 0
     assert "answered about no such post" in str(result.exception)
+
+
+def test_files_stay_where_nothing_was_found(store: PostgresStore, tmp_path: Path) -> None:
+    for name in ("posts.jsonl", "replies.jsonl"):
+        (tmp_path / name).write_text("old")
+    assert run(tmp_path).exit_code != 0
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "posts.jsonl": "old",
+        "replies.jsonl": "old",
+    }
+
+
+def test_two_files_are_wanted(store: PostgresStore, tmp_path: Path) -> None:
+    finished(store, 1, "Anna sings of the sea", label="person")
+    result = run(tmp_path, "--output", str(tmp_path / "posts.jsonl"))
+    assert isinstance(result.exception, InputError)
+    assert "named twice" in str(result.exception)
+    assert not [*tmp_path.iterdir()]
+
+
+@pytest.mark.parametrize("path", [".", "nowhere/replies.jsonl"])
+def test_a_file_that_cannot_be_written_is_one_clear_error(
+    store: PostgresStore, tmp_path: Path, path: str
+) -> None:
+    finished(store, 1, "Anna sings of the sea", label="person")
+    result = run(tmp_path, "--output", str(tmp_path / path))
+    assert isinstance(result.exception, InputError)
+    assert str(result.exception).startswith("cannot write ")
+    assert not [*tmp_path.iterdir()]

@@ -52,16 +52,16 @@ def replies(
     """
     from linkner import conll
     from linkner.held_out import HeldOut
+    from linkner.writing import check_outputs
     from workers.cli.state import postgres_url
     from workers.store.database import connect
     from workers.store.reader import PostgresReader
 
+    check_outputs(posts, output, inputs=except_ or ())
     held_out = HeldOut(sentence.words for file in except_ or () for sentence in conll.read(file))
     reader = PostgresReader(connect(postgres_url(), pool_size=1))
     found = (one for one in _distinct(reader, held_out) if not source or one.source in source)
     counts = _write(islice(found, limit), posts=posts, output=output)
-    if not counts["posts"]:
-        raise InputError("the LLM has answered about no such post", expected="a stream that has asked it")
     if as_json:
         typer.echo(json.dumps({**counts, "output": str(output)}))
     else:
@@ -86,9 +86,11 @@ def _distinct(reader: Reader, held_out: HeldOut) -> Iterator[DocumentView]:
 
 
 def _write(documents: Iterable[DocumentView], *, posts: Path, output: Path) -> dict[str, int]:
-    """Write both files; how much was written."""
+    """Write both files; how much was written. Raises InputError, and leaves them, where there is nothing."""
+    from linkner.writing import replacing
+
     counts = {"posts": 0, "entities": 0, "replayed": 0}
-    with posts.open("w", encoding="utf-8") as texts, output.open("w", encoding="utf-8") as said:
+    with replacing(posts) as texts, replacing(output) as said:
         for one in documents:
             name = f"{one.source}/{one.external_id}"
             entities = [
@@ -100,4 +102,6 @@ def _write(documents: Iterable[DocumentView], *, posts: Path, output: Path) -> d
             counts["posts"] += 1
             counts["entities"] += len(entities)
             counts["replayed"] += any(entity.replayed for entity in one.entities)
+        if not counts["posts"]:
+            raise InputError("the LLM has answered about no such post", expected="a stream that has asked it")
     return counts

@@ -41,7 +41,9 @@ def typos(
 
     from linkner import conll
     from linkner.typos import with_typos
+    from linkner.writing import check_outputs
 
+    check_outputs(output, inputs=[data])
     rng = random.Random(seed)
     before = conll.read(data)
     if not before:

@@ -70,6 +70,13 @@ def test_posts_to_measure_on_are_left_out(model, posts, tmp_path) -> None:
     assert (found["held_out"], found["surplus"]) == (1, 0)
 
 
+def test_its_own_input_is_not_overwritten(model, posts) -> None:
+    before = posts.read_text()
+    result = label(posts, model, posts)
+    assert "named twice" in str(result.exception)
+    assert posts.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

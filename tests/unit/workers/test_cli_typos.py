@@ -57,6 +57,15 @@ def test_a_file_without_sentences_is_refused(app, tmp_path) -> None:
     assert not (tmp_path / "o.conll").exists()
 
 
+def test_its_own_input_is_not_overwritten(app, tmp_path) -> None:
+    data = tmp_path / "test.conll"
+    data.write_text(CONLL)
+    result = CliRunner().invoke(app, ["--data", str(data), "--output", str(data)])
+    assert isinstance(result.exception, InputError)
+    assert "named twice" in str(result.exception)
+    assert data.read_text() == CONLL
+
+
 def test_an_output_that_cannot_be_written_is_an_error_of_ours(app, tmp_path) -> None:
     data = tmp_path / "test.conll"
     data.write_text(CONLL)

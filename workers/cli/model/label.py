@@ -57,9 +57,11 @@ def label(
     from linkner.held_out import HeldOut
     from linkner.recognition.ensemble import Ensemble
     from linkner.recognition.recogniser import Recogniser
+    from linkner.writing import check_outputs
     from trainer.labelling import label_posts
     from trainer.recorded import read_posts
 
+    check_outputs(output, inputs=[posts, *(except_ or [])])
     low, high = unsure
     if not 0 <= low <= high <= 1:
         raise ConfigurationError(
