@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
 
 import typer
 from typer.core import TyperGroup
@@ -31,6 +31,8 @@ COMMANDS = {
 }
 """The names of the commands by the module that adds them."""
 
+_MARKUP: Final = "markdown"  # Rich's own would swallow `[default: …]`
+
 _MODULES = {command: module for module, commands in COMMANDS.items() for command in commands}
 
 
@@ -43,7 +45,7 @@ class _Lazy(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in _MODULES:
             return None
-        own = typer.Typer()
+        own = typer.Typer(rich_markup_mode=_MARKUP)
         import_module(f"{__name__}.{_MODULES[cmd_name]}").register(own)
         return typer.main.get_group(own).commands[cmd_name]
 
@@ -53,7 +55,7 @@ app = typer.Typer(
     name="linkner",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=_MARKUP,
     add_completion=False,
 )
 

@@ -22,7 +22,10 @@ LogLevel = Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")]
 
 def gateway(
     host: Annotated[str, typer.Option(help="Address to listen on. [default: LINKNER_GATEWAY_HOST]")] = "",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one. [default: LINKNER_GATEWAY_PORT]")] = -1,
+    port: Annotated[
+        int,
+        typer.Option(help="Port; 0 takes a free one. [default: LINKNER_GATEWAY_PORT]", show_default=False),
+    ] = -1,
     log_level: LogLevel = "INFO",
 ) -> None:
     """Run the HTTP front door.
@@ -49,7 +52,10 @@ def gateway(
 
 
 def relay(log_level: LogLevel = "INFO") -> None:
-    """Run the relay, which moves due work from PostgreSQL to the queues. Several may run at once."""
+    """Run the relay, which moves due work from PostgreSQL to the queues. Several may run at once.
+
+    Example: LINKNER_POSTGRES_URL=postgresql://… LINKNER_REDIS_URL=redis://… linkner relay
+    """
     from broker.settings import load_settings
     from workers.bootstrap import relay as build
     from workers.relay import run_relay
@@ -98,7 +104,10 @@ def worker(
 
 
 def migrate() -> None:
-    """Bring the database schema up to date. Safe to run at any time and by several at once."""
+    """Bring the database schema up to date. Safe to run at any time and by several at once.
+
+    Example: LINKNER_POSTGRES_URL=postgresql://… linkner migrate
+    """
     from broker.settings import load_settings
     from workers.store.migrating import migrate as bring_up_to_date
 

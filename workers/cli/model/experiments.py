@@ -49,6 +49,8 @@ def datasets() -> None:
     """The data sets that are known: labels, licence, and where to obtain each one in what form.
 
     None of them comes with LinkNER. A set goes into a folder of its name.
+
+    Example: linkner experiments datasets
     """
     from trainer.experiments.registry import DATA_SETS
 
