@@ -149,6 +149,8 @@ def _reply(
             raise TypeError("offsets are whole numbers, text and type are strings")
         span = Span(start, end)
         found = surface(document, span)
+        if found is None:
+            raise InputError(f"[{start}, {end}) is beyond the text", got=repr(text)[:80])
         if found != text:
             raise InputError(
                 f"[{start}, {end}) has another text", expected=repr(found)[:80], got=repr(text)[:80]
@@ -174,4 +176,5 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 if line.strip():
                     yield number, line
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"the file {path} cannot be read", got=str(error)) from error
+        got = (isinstance(error, OSError) and error.strerror) or str(error)
+        raise InputError(f"the file {path} cannot be read", got=got) from error

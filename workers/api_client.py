@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from linkner.errors import RejectedError, UnavailableError
+from linkner.errors import ConfigurationError, RejectedError, UnavailableError
 
 BATCH = 500
 """Most lines in one request."""
@@ -37,11 +37,14 @@ class Submitted:
 
 
 class GatewayClient:
-    """A client of one gateway. A busy gateway is asked again when it said, for up to `patience_s`."""
+    """A client of one gateway. A busy gateway is asked again when it said, for up to `patience_s`.
+
+    Raises ConfigurationError where the URL cannot be one.
+    """
 
     def __init__(self, url: str, *, api_key: str = "", patience_s: float = 120.0) -> None:
         headers = {"authorization": f"Bearer {api_key}"} if api_key else {}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=60.0, trust_env=False)
+        self._http = httpx.Client(base_url=_checked(url), headers=headers, timeout=60.0, trust_env=False)
         self._patience_s = patience_s
 
     def submit(self, lines: Iterable[bytes], *, told: Callable[[int], None] = lambda _: None) -> Submitted:
@@ -94,9 +97,9 @@ class GatewayClient:
                 headers={"content-type": "application/x-ndjson"},
             )
         )
-        body: dict[str, Any] = response.json()
+        body = _body(response)
         if "items" not in body:
-            raise RejectedError("the gateway refused the posts", got=response.text[:500])
+            raise _refusal("the posts", body, response)
         return body
 
     def _submit_batch(self, lines: Sequence[bytes], *, first_line: int) -> Submitted:
@@ -115,9 +118,9 @@ class GatewayClient:
 
     def _get(self, path: str, **parameters: str | int) -> dict[str, Any]:
         response = self._send(lambda: self._http.get(path, params=parameters))
+        body = _body(response)
         if response.status_code != 200:
-            raise RejectedError(f"the gateway refused {path}", got=response.text[:500])
-        body: dict[str, Any] = response.json()
+            raise _refusal(path, body, response)
         return body
 
     def _send(self, request: Callable[[], httpx.Response]) -> httpx.Response:
@@ -151,6 +154,37 @@ def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
             batch, size = [], 0
     if batch:
         yield batch
+
+
+def _checked(url: str) -> str:
+    try:
+        parsed = httpx.URL(url)
+        usable = parsed.scheme in ("http", "https") and bool(parsed.host)
+    except httpx.InvalidURL:
+        usable = False
+    if not usable:
+        raise ConfigurationError(
+            "the gateway's URL cannot be used", expected="such as http://127.0.0.1:8080", got=url
+        )
+    return url
+
+
+def _body(response: httpx.Response) -> dict[str, Any]:
+    """What the gateway answered; empty where it is no JSON object."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    return body if isinstance(body, dict) else {}
+
+
+def _refusal(what: str, body: Mapping[str, Any], response: httpx.Response) -> RejectedError:
+    """In the gateway's own words; another server's as they came."""
+    error = body.get("error")
+    if not isinstance(error, dict) or "problem" not in error:
+        return RejectedError(f"the gateway refused {what}", got=response.text[:500])
+    details = {name: str(error.get(name, "")) for name in ("expected", "got", "hint")}
+    return RejectedError(f"the gateway refused {what}: {error['problem']}", **details)
 
 
 def _in_words(error: dict[str, str]) -> str:

@@ -84,5 +84,5 @@ def test_a_missing_file_is_one_clear_line() -> None:
     done = demo("--input", "/nowhere/posts.jsonl")
     assert done.returncode == 2
     assert done.stderr.strip() == (
-        "linkner: no such file; expected a JSONL file of posts, .gz or not; got /nowhere/posts.jsonl"
+        "linkner: the file /nowhere/posts.jsonl cannot be read; got No such file or directory"
     )

@@ -6,10 +6,13 @@ import json
 import sys
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from linkner.errors import InputError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +48,7 @@ def submit(
     from workers.cli.progress import Steps
     from workers.demo.carry import read_lines
 
-    lines = sys.stdin.buffer if str(file) == "-" else list(read_lines(file, limit=limit))
+    lines = islice(sys.stdin.buffer, limit) if str(file) == "-" else list(read_lines(file, limit=limit))
     total = 0
 
     with Steps(quiet=json_only) as steps:
@@ -92,6 +95,8 @@ def results(
 
     from workers.demo.report import posts_table
 
+    if bool(source) != bool(id):
+        raise InputError("--source and --id go together", got="one of them")
     client = _client(url)
     if source and id:
         pages: Iterator[list[dict[str, Any]]] = iter([[client.document(source=source, external_id=id)]])

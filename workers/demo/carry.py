@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from linkner.errors import InputError
+from linkner import replies
 from workers.api_client import GatewayClient, Submitted
 
 Progress = Callable[[str, int], None]
@@ -90,12 +89,9 @@ def read_lines(path: Path, *, limit: int | None = None) -> Iterator[bytes]:
     """The non-empty lines of a JSONL file, gzipped or not, at most `limit`.
 
     Raises:
-        InputError: there is no such file.
+        InputError: the file cannot be read.
     """
-    if not path.is_file():
-        raise InputError("no such file", expected="a JSONL file of posts, .gz or not", got=str(path))
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield from islice((line for line in file if line.strip()), limit)
+    return islice((line for _, line in replies.read_lines(path)), limit)
 
 
 def carry(client: GatewayClient, lines: Iterable[bytes], *, progress: Progress, timeout_s: float) -> Outcome:

@@ -107,6 +107,12 @@ def test_a_line_that_does_not_fit_the_sentences_is_refused_with_its_number(
     assert (caught.value.path, caught.value.line) == (str(path), 2)
 
 
+def test_offsets_beyond_the_text_are_called_so(tmp_path: Path) -> None:
+    path = write(tmp_path / "replies.jsonl", {"id": "a", "entities": [item(2, 999, "Lagos", "location")]})
+    with pytest.raises(FileFormatError, match=r"\[2, 999\) is beyond the text; got 'Lagos'"):
+        read_post_replies(path, POSTS)
+
+
 @pytest.mark.parametrize("line", [b"{", b"\xff", b"[" * 100_000])
 def test_a_line_that_is_no_json_is_refused(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "replies.jsonl"
