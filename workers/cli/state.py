@@ -10,10 +10,13 @@ from broker.settings import load_settings
 from linkner.errors import ConfigurationError
 
 _FILE = "stack.json"
+_WHICH = "where it was started with --folder, LINKNER_FOLDER must name that folder"
 
 
 def state_folder() -> Path:
-    """`$XDG_STATE_HOME/linkner`, or `~/.local/state/linkner`."""
+    """LINKNER_FOLDER, else `$XDG_STATE_HOME/linkner`, or `~/.local/state/linkner`."""
+    if chosen := os.environ.get("LINKNER_FOLDER"):
+        return Path(chosen)
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "linkner"
 
 
@@ -40,7 +43,7 @@ def gateway_url(given: str) -> str:
         raise ConfigurationError(
             "no gateway is known",
             expected="--url, LINKNER_GATEWAY_URL, or a stack started by `linkner up`",
-            hint="run `linkner up` in another terminal",
+            hint=f"run `linkner up` in another terminal; {_WHICH}",
         )
     return url
 
@@ -54,7 +57,9 @@ def postgres_url() -> str:
     url = load_settings().postgres_url or _announced("postgres_url")
     if not url:
         raise ConfigurationError(
-            "no database is known", expected="LINKNER_POSTGRES_URL, or a stack started by `linkner up`"
+            "no database is known",
+            expected="LINKNER_POSTGRES_URL, or a stack started by `linkner up`",
+            hint=_WHICH,
         )
     return url
 

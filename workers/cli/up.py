@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from shlex import quote
 from threading import Event
 from typing import Annotated
 
@@ -17,7 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def up(
     folder: Annotated[
-        Path | None, typer.Option(help="Where data and logs are kept. [default: ~/.local/state/linkner]")
+        Path | None,
+        typer.Option(
+            help="Where data and logs are kept. [default: LINKNER_FOLDER, else ~/.local/state/linkner]"
+        ),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The gateway's port; 0 takes a free one.")] = 0,
     callers: Annotated[int, typer.Option(min=1, help="LLM caller processes.")] = 1,
@@ -31,6 +35,9 @@ def up(
     LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY name the LLM. A process that dies is started
     again. Ctrl-C stops everything; the data stay.
 
+    Several stacks run side by side, each with a --folder of its own. The other commands work on the one whose
+    folder LINKNER_FOLDER names.
+
     Example: LINKNER_LLM_BASE_URL=http://127.0.0.1:11434/v1 LINKNER_LLM_MODEL=llama3 linkner up --port 8080
     """
     from broker.settings import load_settings
@@ -39,7 +46,7 @@ def up(
     from workers.stack.stack import Shape, running_stack
 
     settings = load_settings()
-    home = folder or state_folder()
+    home = (folder or state_folder()).absolute()
     shape = Shape(
         llm_callers=callers,
         batcher=settings.has_llm,
@@ -61,6 +68,10 @@ def up(
             redis_url="" if settings.redis_url else stack.env["LINKNER_REDIS_URL"],
         )
         steps.say(f"ready: POST posts to {stack.gateway_url}/v1/documents, or `linkner submit FILE`")
+        if home != state_folder().absolute():
+            steps.say(
+                f"in other terminals, for commands to find it: export LINKNER_FOLDER={quote(str(home))}"
+            )
         steps.say(f"data and logs are in {home}; Ctrl-C stops the stack")
         if not settings.has_llm:
             steps.say("no LLM is configured: documents finish with the local model's labels")
