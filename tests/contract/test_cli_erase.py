@@ -60,6 +60,14 @@ def test_it_asks_first(erasure: PostgresErasure, answer: str, code: int, left: i
     assert erasure.count(TEST) == left
 
 
+def test_without_a_terminal_json_needs_a_yes(erasure: PostgresErasure) -> None:
+    result = CliRunner().invoke(app, ["erase", "--author", "ada", "--json"])
+    assert isinstance(result.exception, InputError)
+    assert "--yes" in str(result.exception)
+    assert result.stdout == ""
+    assert erasure.count(TEST) == 601
+
+
 def test_by_time(erasure: PostgresErasure) -> None:
     assert summary("--source", "test", "--before", "2000-01-01", "--yes")["found"] == 0
     assert summary("--before", "9000-01-01T00:00:00Z", "--yes")["erased"] == 601

@@ -117,7 +117,10 @@ def _each(
     if bool(names) + (reason is not None) + everything != 1:
         raise InputError("what is meant is not clear", expected="names, or --reason, or --all")
     if names:
-        return act([Ref.parse(name) for name in names])
+        done = act([Ref.parse(name) for name in names])
+        if not done:
+            raise InputError("there is none", got=" ".join(names), hint="`linkner dead list` names them")
+        return done
     now, done = datetime.now(UTC), 0
     while items := dead.listed(reason=reason, before=now, limit=_BATCH):
         done += act([item.ref for item in items])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -52,6 +53,8 @@ def erase(
     from workers.store.database import connect
     from workers.store.erasing import PostgresErasure
 
+    if json_only and not (dry_run or yes or sys.stdin.isatty()):
+        raise InputError("there is no one to ask whether to erase", expected="--yes, or --dry-run")
     selection = Selection(
         source=source, external_id=document, author=author, accepted_before=_time(before) if before else None
     )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from broker.endpoints import Endpoint
     from broker.limits import LimiterState
+    from broker.settings import Settings
 
 _DEFAULT = "default"
 
@@ -72,22 +73,34 @@ def set_limits(
     linkner limits set requests_per_minute=default --endpoint http://10.0.0.7:8000/v1
     """
     from broker.endpoints import chosen_endpoints
-    from broker.settings import load_settings
 
     wanted = dict(map(_change, changes))
-    one = chosen_endpoints(load_settings()).find(base_url=endpoint, model=model)
+    one = chosen_endpoints(_settings()).find(base_url=endpoint, model=model)
     limiter = next(limiter for found, limiter in _limiters() if found.name == one.name)
     limiter.override(wanted)
     typer.echo(json.dumps(_to_json(one, limiter.state()), default=str))
 
 
+def _settings() -> Settings:
+    """The settings. Raises ConfigurationError where they name no LLM."""
+    from broker.settings import load_settings
+
+    settings = load_settings()
+    if not settings.has_llm:
+        raise ConfigurationError(
+            "no LLM endpoint is named",
+            expected="LINKNER_LLM_BASE_URL and LINKNER_LLM_MODEL, or LINKNER_LLM_ENDPOINTS",
+            hint="set them here as the LLM callers, or `linkner up`, were given them",
+        )
+    return settings
+
+
 def _limiters() -> list[tuple[Endpoint, Any]]:
     from broker.endpoints import chosen_endpoints
-    from broker.settings import load_settings
     from workers.bootstrap_llm import limiters
     from workers.cli.state import redis_url
 
-    settings = load_settings()
+    settings = _settings()
     found = limiters(settings.model_copy(update={"redis_url": settings.redis_url or redis_url()}))
     return [(endpoint, found[endpoint.name]) for endpoint in chosen_endpoints(settings).all]
 
