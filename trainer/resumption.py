@@ -51,6 +51,11 @@ def save(folder: Path, standing: Standing, tensors: Mapping[str, Tensor], *, run
     part.replace(folder / _FILE)
 
 
+def is_broken_off(folder: Path) -> bool:
+    """Whether the folder holds the state of a run that is not over."""
+    return (folder / _FILE).exists()
+
+
 def load(folder: Path, *, run: str) -> tuple[Standing, dict[str, Tensor]] | None:
     """The state in the folder, or None where there is none.
 

@@ -15,7 +15,9 @@ from typer.testing import CliRunner, Result
 
 from linkner.errors import InputError
 from linkner.recognition.checkpoint import ModelConfig
+from trainer import resumption
 from trainer.recipe import Recipe
+from trainer.resumption import Standing
 from workers.cli.model import register
 from workers.cli.model.train import train as train_command
 
@@ -117,6 +119,27 @@ def test_train_refuses_bad_files_by_name(app, monkeypatch, data, name, content, 
     assert problem in str(result.exception)
     assert name in str(result.exception)
     assert not handed
+
+
+@pytest.mark.parametrize("output", ["train.conll", "train.conll/model"])
+def test_an_output_that_can_be_no_folder_is_refused(app, monkeypatch, data, output) -> None:
+    result, handed = trained(app, monkeypatch, "--data", str(data), "--output", str(data / output))
+    assert isinstance(result.exception, InputError)
+    assert f"cannot write {data / output}" in str(result.exception)
+    assert not handed
+
+
+def test_only_a_run_that_was_broken_off_is_gone_on_with(app, monkeypatch, data) -> None:
+    arguments = ("--data", str(data), "--output", str(data / "out"), "--resume")
+    result, handed = trained(app, monkeypatch, *arguments)
+    assert isinstance(result.exception, InputError)
+    assert "no run was broken off in" in str(result.exception)
+    assert not handed
+    assert not (data / "out").exists()
+    resumption.save(data / "out", Standing(epoch=1, step=1, best=0.5, since=0), {}, run="r")
+    result, handed = trained(app, monkeypatch, *arguments)
+    assert result.exit_code == 0, result.exception
+    assert handed["resume"] is True
 
 
 def test_every_option_of_train_has_help_and_the_baselines_a_panel(app) -> None:

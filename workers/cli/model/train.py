@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from linkner.errors import ConfigurationError
+from linkner.errors import ConfigurationError, InputError
+from linkner.writing import writing_to
 from workers.cli.model import training_options as options
 from workers.cli.model.options import Device, Uncertainty
 
@@ -74,6 +75,9 @@ def train(
     linkner train --train train.conll --dev dev.conll --label-set conll03 --output models/news
     --encoder bert-base-cased --full --epochs 20 --max-span-length 4 --batch-size 10
     """
+    train_path, dev_path = _data_files(data, train_file, dev_file)
+    _check_output(output, resume=resume)
+
     from linkner.labels import label_set as named
     from linkner.recognition.checkpoint import ModelConfig
     from trainer.evaluation.local import read_labelled
@@ -81,7 +85,6 @@ def train(
     from trainer.progress import TrainingBars
     from trainer.recipe import Recipe
 
-    train_path, dev_path = _data_files(data, train_file, dev_file)
     config = ModelConfig(
         name=name or f"spanner-{label_set}",
         label_set=label_set,
@@ -136,6 +139,21 @@ def train(
             resume=resume,
         )
     typer.echo(f"dev F1 {best:.4f}; the checkpoint is in {output}")
+
+
+def _check_output(output: Path, *, resume: bool) -> None:
+    """Make the folder. Raises InputError where there can be none, or no run was broken off in it."""
+    if resume:
+        from trainer.resumption import is_broken_off
+
+        if not is_broken_off(output):
+            raise InputError(
+                f"no run was broken off in {output}",
+                expected="one that was stopped after its first epoch",
+                hint="train without --resume",
+            )
+    with writing_to(output):
+        output.mkdir(parents=True, exist_ok=True)
 
 
 def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | None) -> tuple[Path, Path]:

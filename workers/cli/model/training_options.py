@@ -268,7 +268,8 @@ Resume = Annotated[
     bool,
     typer.Option(
         "--resume",
-        help="Go on with the run that was broken off in the output folder.",
+        help="Go on with the run that was broken off in the output folder, after its last whole epoch; it is "
+        "an error where there is none.",
         rich_help_panel=_RUN,
     ),
 ]
