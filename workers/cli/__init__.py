@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -31,6 +33,7 @@ COMMANDS = {
 }
 """The names of the commands by the module that adds them."""
 
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _MARKUP: Final = "markdown"  # Rich's own would swallow `[default: …]`
 
 _MODULES = {command: module for module, commands in COMMANDS.items() for command in commands}
@@ -66,9 +69,21 @@ def _all() -> None:
 
 
 def main() -> None:
-    """Run the command; an error that we raise on purpose is one line on stderr and exit code 2."""
+    """Run the command; an error that we raise on purpose is one line on stderr and exit code 2.
+
+    So is no more room where standard output goes.
+    """
     try:
         app()
     except LinknerError as error:
-        print(f"linkner: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
+        _end(error)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in its buffer
+        _end(f"cannot write; got {error.strerror}")
+
+
+def _end(problem: object) -> NoReturn:
+    print(f"linkner: {problem}", file=sys.stderr)  # noqa: T201
+    sys.exit(2)

@@ -60,6 +60,14 @@ def test_an_unknown_command_is_an_error_that_names_it() -> None:
     assert "submitt" in result.output
 
 
+def test_no_room_for_what_is_printed_is_one_line() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-m", "workers.cli", "--help"], stdout=full, stderr=subprocess.PIPE, check=False
+        )
+    assert (done.returncode, done.stderr) == (2, b"linkner: cannot write; got No space left on device\n")
+
+
 def test_a_worker_loads_no_other_command() -> None:
     code = (
         "import sys; from typer.testing import CliRunner; from workers.cli import app; "
