@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -21,6 +23,8 @@ class PostLines:
     def posts(self) -> Iterator[tuple[dict[str, Any], str]]:
         """(what identifies it, text) of each post; empty lines are none."""
         for number, line in enumerate(self._lines, start=1):
+            if number == 1:
+                line = line.removeprefix(BOM_UTF8)
             if not line.strip():
                 continue
             try:
@@ -36,7 +40,7 @@ def _post(line: bytes) -> tuple[dict[str, Any], str]:
         text = line.decode("utf-8").rstrip("\r\n")
         if not text.lstrip().startswith("{"):
             return {}, text
-        value = json.loads(text)
+        value = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise InputError("not UTF-8", got=f"byte 0x{line[error.start]:02x} at {error.start + 1}") from error
     except (ValueError, RecursionError) as error:
@@ -45,3 +49,13 @@ def _post(line: bytes) -> tuple[dict[str, Any], str]:
     if not isinstance(value.get("text"), str):
         raise InputError("a post needs a text", expected='{"text": "…"}', got=text[:80])
     return {"id": value["id"]} if "id" in value else {}, value["text"]
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no number of JSON")
+
+
+def _finite(digits: str) -> float:
+    """An id such as 1e999 could not be written as JSON again."""
+    number = float(digits)
+    return number if math.isfinite(number) else _refuse(digits)

@@ -44,6 +44,13 @@ def test_extract_reads_lines_and_objects_and_carries_ids(app, folder) -> None:
     assert all(line["model"].startswith("tiny-") and line["entities"] == [] for line in lines)
 
 
+@pytest.mark.parametrize("line", ["plain", '{"text": "plain"}'])
+def test_extract_passes_over_a_byte_order_mark(app, folder, line) -> None:
+    code, lines, errors = extracted(app, folder, f"\ufeff{line}\nlast\n".encode())
+    assert (code, errors) == (0, "")
+    assert [one["text"] for one in lines] == ["plain", "last"]
+
+
 def test_extract_keeps_a_lone_surrogate_as_its_escape(app, folder) -> None:
     code, lines, _ = extracted(app, folder, b'{"text": "broken \\ud83d emoji"}\n')
     assert (code, lines[0]["text"]) == (0, "broken \ud83d emoji")
@@ -57,6 +64,9 @@ def test_extract_keeps_a_lone_surrogate_as_its_escape(app, folder) -> None:
         (b'{"text": 5}', "a post needs a text"),
         (b"\xff\xfe", "not UTF-8"),
         (b'{"text": ' + b"[" * 100_000, "begins like a JSON object but is none"),
+        (b'{"text": "x", "id": NaN}', "NaN is no number of JSON"),
+        (b'{"text": "x", "more": [-Infinity]}', "-Infinity is no number of JSON"),
+        (b'{"text": "x", "id": 1e999}', "1e999 is no number of JSON"),
     ],
 )
 def test_extract_reports_a_bad_line_and_goes_on(app, folder, line, problem) -> None:
