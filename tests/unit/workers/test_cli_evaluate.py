@@ -207,6 +207,26 @@ def test_the_reliability_plot_is_a_picture(app, folder, tmp_path) -> None:
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_plot_has_the_name_that_was_given_or_none(app, folder, tmp_path) -> None:
+    data = write(tmp_path / "a.conll", ANNA)
+    for name in ("plot", "plot.pdf"):
+        assert "--plot writes PNG" in str(
+            refused(app, folder, "--data", data, "--plot", str(tmp_path / name))
+        )
+    unwritable = str(tmp_path / "a.conll" / "plot.png")
+    assert f"cannot write {unwritable}" in str(refused(app, folder, "--data", data, "--plot", unwritable))
+    assert [one.name for one in tmp_path.iterdir()] == ["a.conll"]
+
+
+@pytest.mark.parametrize("again", ["a.conll", "link.conll"])
+def test_no_file_counts_twice(app, folder, tmp_path, again) -> None:
+    data = write(tmp_path / "a.conll", ANNA)
+    (tmp_path / "link.conll").symlink_to(data)
+    error = refused(app, folder, "--data", data, str(tmp_path / again))
+    assert "named twice" in str(error)
+    assert data in str(error)
+
+
 def test_a_plot_of_no_entity_is_drawn_too(app, folder, tmp_path) -> None:
     plot = tmp_path / "plot.png"
     evaluated(app, folder, "--data", write(tmp_path / "a.conll", NOTHING), "--plot", str(plot))

@@ -14,9 +14,18 @@ from rich.table import Table
 
 from linkner.classification import Form
 from linkner.errors import ConfigurationError
+from linkner.writing import writing_to
 from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.live_judge import CONNECTIONS
-from workers.cli.model.options import Connections, Deadline, Device, Endpoint, FormOption, LlmModel
+from workers.cli.model.options import (
+    Connections,
+    Deadline,
+    Device,
+    Endpoint,
+    FormOption,
+    LlmModel,
+    plot_option,
+)
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -37,7 +46,7 @@ def calibrate(
     connections: Connections = CONNECTIONS,
     llm_deadline_s: Deadline = 60.0,
     device: Device = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw F1 over questions to this PNG file.")] = None,
+    plot: Annotated[Path | None, plot_option("Draw F1 over questions to this PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Fit how often a model is wrong, given what it says of itself, and write it into its checkpoint.
@@ -84,7 +93,8 @@ def calibrate(
         from trainer.calibration_plot import draw_frontier
 
         title = f"{recogniser.name} on {data.name}, LLM: {name}, cross-validated"
-        draw_frontier(bought, local_f1=local_f1, path=plot, title=title)
+        with writing_to(plot):
+            draw_frontier(bought, local_f1=local_f1, path=plot, title=title)
     if as_json:
         curve = [_point(one) for one in bought]
         whole = {"model": recogniser.name, "calibration": str(path), "llm": name, "form": form.value}

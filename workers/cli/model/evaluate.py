@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from linkner import calibration
 from linkner.classification import Form
 from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD, BudgetDetector, Detector
 from linkner.errors import ConfigurationError
+from linkner.writing import writing_to
 from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.live_judge import CONNECTIONS
 from workers.cli.model.options import (
@@ -26,6 +28,7 @@ from workers.cli.model.options import (
     Model,
     Protocol,
     UncertaintyOverride,
+    plot_option,
 )
 from workers.cli.progress import Steps
 
@@ -93,7 +96,7 @@ def evaluate(
         Path | None, typer.Option(help="Training file (CoNLL): entities that are not in it count as unseen.")
     ] = None,
     uncertainty: UncertaintyOverride = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a reliability plot to this PNG file.")] = None,
+    plot: Annotated[Path | None, plot_option("Write a reliability plot to this PNG file.")] = None,
     device: Device = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
 ) -> None:
@@ -175,7 +178,8 @@ def evaluate(
         "token_count": None if judge is None else judge.token_count,
     }
     if plot is not None:
-        draw_reliability(whole.bins, path=plot, title=f"{recogniser.name} on {', '.join(sets)}")
+        with writing_to(plot):
+            draw_reliability(whole.bins, path=plot, title=f"{recogniser.name} on {', '.join(sets)}")
     if as_json:
         files = [{"data": name, **reports[name].to_json()} for name in sets]
         typer.echo(json.dumps({**context, **whole.to_json(), "files": files}))
@@ -203,9 +207,12 @@ def _detector(
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
-    """The files by what they are called in tables. Raises ConfigurationError where there is none."""
+    """The files by what they are called in tables. Raises ConfigurationError for none, or for one twice."""
     if not paths:
         raise ConfigurationError("there is nothing to evaluate on", expected="--data FILE.conll")
+    for path, count in Counter(path.resolve() for path in paths).items():
+        if count > 1:
+            raise ConfigurationError("a data file is named twice", expected="each once", got=str(path))
     names = [path.name for path in paths]
     return {path.name if names.count(path.name) == 1 else str(path): path for path in paths}
 

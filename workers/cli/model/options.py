@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from linkner.errors import ConfigurationError
 
 
 class Uncertainty(StrEnum):
@@ -32,6 +34,17 @@ class Protocol(StrEnum):
 
     PAPER = "paper"
     DEPLOYED = "deployed"
+
+
+def _png(path: Path | None) -> Path | None:
+    if path is not None and path.suffix != ".png":
+        raise ConfigurationError("--plot writes PNG", expected="a name that ends in .png", got=str(path))
+    return path
+
+
+def plot_option(what: str) -> Any:
+    """The option of a PNG file to draw to, with this help."""
+    return typer.Option("--plot", help=what, callback=_png)
 
 
 Model = Annotated[
