@@ -30,6 +30,7 @@ from tests.contract.store.overtaking import (
     without,
 )
 from tests.support.blocking import wait_until_blocked
+from tests.support.joining import complete
 from tests.support.one_question import recall_one, record_one
 from workers.ports import Call, Lane, Recognised, Selection
 from workers.store import answer_cache, asking, batching, erasing, finishing
@@ -166,7 +167,7 @@ class TestFeedOrder:
         """How often a reader that goes on from its cursor sees what is erased, and what is finished then."""
         store, reader = PostgresStore(meeting.engine), PostgresReader(meeting.engine)
         erased, finished = classified(store, 2)
-        store.complete({erased: []})
+        complete(store, {erased: []})
         cursor, seen = reader.feed(after=0, limit=10)[-1].cursor, []
 
         def read_on() -> None:
@@ -178,7 +179,7 @@ class TestFeedOrder:
         first = Selection(source="test", external_id="0")
         meeting.of(
             lambda engine: PostgresErasure(engine).erase(first, after=0, limit=9),
-            lambda engine: PostgresStore(engine).complete({finished: []}),
+            lambda engine: complete(PostgresStore(engine), {finished: []}),
             meanwhile=read_on,
         )
         read_on()
