@@ -141,7 +141,7 @@ class TestFeedOrder:
         (document_id,) = classified(store, 1)
         with psycopg.connect(meeting.database_url, autocommit=True) as holder:
             holder.execute("SELECT pg_advisory_lock(%s)", [FEED_LOCK])
-            done = meeting.threads.submit(store.complete, {document_id: []})
+            done = meeting.threads.submit(complete, store, {document_id: []})
             wait_until_blocked(meeting.engine)
             with meeting.engine.connect() as connection:
                 drawn: bool = connection.execute(text("SELECT is_called FROM feed_seq_seq")).scalar_one()
@@ -247,8 +247,8 @@ class TestBatches:
         monkeypatch.setattr(batching, "_GATHER", without(batching._GATHER, "FOR UPDATE SKIP LOCKED"))
         assert self._gather_twice(meeting) == [0, 1]
 
-    def _close_twice(self, store: PostgresStore, engine: Engine) -> Decimal:
-        """What is spent when a batch whose one call cost 1 is closed twice."""
+    def _pay_twice(self, store: PostgresStore, engine: Engine) -> Decimal:
+        """What is spent when the one call of a batch, which cost 1, is recorded twice."""
         ask_about_anna(store, lane="batch")
         batches = PostgresBatches(engine)
         batch = batches.gather(at_least=1, at_most=10, after_s=0.0)
@@ -256,16 +256,14 @@ class TestBatches:
         (question,) = batches.members(batch.batch_id)
         call = Call("http://here/v1", "llm-1", Usage(300, 2), Decimal(1), replayed=False, batched=True)
         for _ in range(2):
-            batches.close(batch.batch_id, error=None, calls={question.question_id: call})
+            batches.paid(batch.batch_id, [(question.question_id, call)])
         return PostgresReader(engine).spent_today()["test"]
 
-    def test_a_batch_that_is_closed_twice_is_paid_for_once(
-        self, store: PostgresStore, engine: Engine
-    ) -> None:
-        assert self._close_twice(store, engine) == 1
+    def test_a_batch_is_paid_for_once(self, store: PostgresStore, engine: Engine) -> None:
+        assert self._pay_twice(store, engine) == 1
 
-    def test_a_batch_that_is_closed_twice_is_paid_for_twice_if_its_state_does_not_count(
+    def test_a_batch_is_paid_for_twice_if_nothing_says_that_it_was(
         self, store: PostgresStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(batching, "_CLOSE", without(batching._CLOSE, "AND state <> 'closed'"))
-        assert self._close_twice(store, engine) == 2
+        monkeypatch.setattr(batching, "_PAID", without(batching._PAID, "AND paid_at IS NULL"))
+        assert self._pay_twice(store, engine) == 2
