@@ -27,7 +27,9 @@ def test_posts_are_read_gzipped_or_not_and_blank_lines_are_none(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("content", "problem"), [(b"no gzip", "Not a gzipped file"), (WHOLE[:-20], "Compressed file ended")]
+    ("content", "problem"),
+    [(b"no gzip", "Not a gzipped file"), (WHOLE[:-20], "Compressed file ended")],
+    ids=["none", "truncated"],
 )
 def test_a_file_that_is_no_whole_gzip_is_one_clear_error(
     tmp_path: Path, content: bytes, problem: str

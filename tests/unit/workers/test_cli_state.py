@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from linkner.errors import ConfigurationError
+from workers.cli import app
 from workers.cli.state import announce, gateway_url, postgres_url, withdraw
 
 
@@ -36,3 +40,19 @@ def test_an_error_says_what_to_set() -> None:
         gateway_url("")
     with pytest.raises(ConfigurationError, match="LINKNER_FOLDER"):
         postgres_url()
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_up_says_what_to_set_where_its_folder_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    folder = tmp_path / "my stack" if named else tmp_path / "home" / "linkner"
+    folder.mkdir(parents=True)
+    names = ("LINKNER_POSTGRES_URL", "LINKNER_BROKER_URL", "LINKNER_REDIS_URL")
+    stack = SimpleNamespace(gateway_url="http://gateway", env=dict.fromkeys(names, "url"))
+    monkeypatch.setattr("workers.stack.stack.running_stack", lambda *_, **__: nullcontext(stack))
+    at_once = SimpleNamespace(SIGTERM=15, SIGINT=2, signal=lambda _, stop: stop())
+    monkeypatch.setattr("workers.cli.up.signal", at_once)
+    result = CliRunner().invoke(app, ["up", *(("--folder", str(folder)) if named else ())])
+    assert result.exit_code == 0, result.exception
+    assert (f"export LINKNER_FOLDER='{folder}'" in result.stderr) is named
