@@ -155,7 +155,8 @@ def _decode(data: bytes, what: str) -> Any:
     except UnicodeDecodeError as error:
         raise InputError(f"{what} is not UTF-8", got=f"a bad byte at position {error.start}") from None
     except json.JSONDecodeError as error:
-        raise InputError(f"{what} is not JSON", got=f"{error.msg} at character {error.pos}") from None
+        where = f"{error.msg.removesuffix(' at')} at character {error.pos}"
+        raise InputError(f"{what} is not JSON", got=where) from None
     except RecursionError:
         raise InputError(f"{what} is nested too deeply") from None
 
