@@ -121,14 +121,18 @@ def test_429_while_as_many_bodies_are_held_as_there_is_room_for(world: World) ->
     slow = b"POST /v1/documents HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
     slow += b"content-length: 100\r\n\r\n["
 
+    def upload() -> None:
+        url = world.client.base_url
+        connection = uploads.enter_context(socket.create_connection((url.host, url.port)))
+        connection.sendall(slow)
+
     def is_full() -> bool:
+        upload()  # in place of one that was refused while the request below took the last room
         answer = world.submit(post())
         return answer.status_code == 429 and "too many requests" in answer.json()["error"]["problem"]
 
     with ExitStack() as uploads:
         for _ in range(held):
-            url = world.client.base_url
-            connection = uploads.enter_context(socket.create_connection((url.host, url.port)))
-            connection.sendall(slow)
+            upload()
         assert wait_until(is_full)
     assert wait_until(lambda: world.submit(post()).status_code == 202)
