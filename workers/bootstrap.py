@@ -170,7 +170,10 @@ def detector(settings: Settings) -> Detects:
         )
     found = calibration.read(Path(settings.calibration) if settings.calibration else calibration.DEFAULT)
     return BudgetDetector(
-        calibration=found, least=found.worth(settings.budget), max_candidates=settings.max_candidates
+        calibration=found,
+        least=found.worth(settings.budget),
+        max_candidates=settings.max_candidates,
+        adds=question_form(settings).adds,
     )
 
 

@@ -57,6 +57,11 @@ class Form:
                 hint="take the form per-span",
             )
 
+    @property
+    def adds(self) -> bool:
+        """Whether the LLM may add entities that are no candidates."""
+        return self.name == "propose"
+
     def grouped(self, candidates: Sequence[_T]) -> tuple[tuple[_T, ...], ...]:
         """The candidates of each question, in order."""
         size = 1 if self.name == "per-span" else MAX_PACKED

@@ -88,7 +88,8 @@ def _by_rule(run: Run) -> list[Point]:
 
 
 def _by_budget(run: Run) -> list[Point]:
-    found = bought_by_budget(run.recognised, in_form(_judge(run), Form(name="propose")))
+    form = Form(name="propose")
+    found = bought_by_budget(run.recognised, in_form(_judge(run), form), adds=form.adds)
     return [(0.0, run.local_f1), *((one.questions, one.f1) for one in found)]
 
 

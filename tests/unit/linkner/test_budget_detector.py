@@ -52,6 +52,21 @@ def test_floor_and_number_of_candidates_are_bounds() -> None:
     assert detector(max_candidates=0).candidates(POST) == ()
 
 
+def test_an_llm_that_adds_names_is_asked_about_fewer_spans_that_were_not_predicted() -> None:
+    post = Recognition(
+        entities=(span(4, 5, 0.9),),
+        plausible=tuple(span(at, at + 1, p, label="O") for at, p in ((8, 0.3), (6, 0.2), (10, 0.36))),
+    )
+    everything = [Span(10, 11), Span(8, 9), Span(6, 7), Span(4, 5)]
+    assert [one.span for one in detector().candidates(post)] == everything
+    assert [one.span for one in detector(adds=True).candidates(post)] == [Span(10, 11), Span(4, 5)]
+
+
+def test_the_span_that_brought_the_question_is_always_asked_about() -> None:
+    post = Recognition(entities=(), plausible=(span(0, 1, 0.25, label="O"), span(2, 3, 0.24, label="O")))
+    assert [one.span for one in detector(adds=True).candidates(post)] == [Span(0, 1)]
+
+
 def test_a_doubtful_entity_does_not_hide_other_boundaries() -> None:
     post = Recognition(entities=(span(0, 2, 0.6),), plausible=(span(0, 1, 0.5, label="O"),))
 

@@ -85,7 +85,7 @@ def calibrate(
     ):
         steps.expect(data.name, len(sentences))
         found = local.recognise(recogniser, sentences, told=partial(steps.at, data.name))
-        bought = calibration.frontier(found, judge) if judge is not None else []
+        bought = calibration.frontier(found, judge, adds=asking.form.adds) if judge is not None else []
     path = files.write(model, calibration.fit(found))
     local_f1 = linked.unlinked(found).scores(found.sentences).micro.f1
     name = None if judge is None else judge.name

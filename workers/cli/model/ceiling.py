@@ -52,8 +52,8 @@ def ceiling(
     labels = label_set(recogniser.label_set)
     perfect = [RecordedReply(entities=sentence.entities, answers={}) for sentence in sentences]
     budgets = {
-        form: calibration.frontier(found, ReplayJudge(perfect, labels, Form(name=form)))
-        for form in ("packed", "propose")
+        form.name: calibration.frontier(found, ReplayJudge(perfect, labels, form), adds=form.adds)
+        for form in (Form(name="packed"), Form(name="propose"))
     }
     scores = linked.unlinked(found).scores(found.sentences)
     best = metrics.coverage_at(found, per_post=1.0)

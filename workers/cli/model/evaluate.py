@@ -136,7 +136,14 @@ def evaluate(
             expected="--budget, or --tau and --epsilon",
         )
     asked_as = form or (FormOption.PER_SPAN if protocol is Protocol.PAPER else FormOption.PROPOSE)
-    detector = _detector(model, tau=tau, epsilon=epsilon, budget=budget, max_candidates=max_candidates)
+    detector = _detector(
+        model,
+        tau=tau,
+        epsilon=epsilon,
+        budget=budget,
+        max_candidates=max_candidates,
+        adds=asked_as is FormOption.PROPOSE,
+    )
     asking = JudgeOptions(
         replies=replies or [],
         llm=llm,
@@ -188,7 +195,13 @@ def evaluate(
 
 
 def _detector(
-    model: Path | None, *, tau: float | None, epsilon: float | None, budget: float | None, max_candidates: int
+    model: Path | None,
+    *,
+    tau: float | None,
+    epsilon: float | None,
+    budget: float | None,
+    max_candidates: int,
+    adds: bool,
 ) -> Detector | BudgetDetector:
     """Under a budget by the model's calibration where there is one, else by τ and ε: as in the stream.
 
@@ -203,7 +216,8 @@ def _detector(
             max_candidates=max_candidates,
         )
     known = calibration.read(model or calibration.DEFAULT)
-    return BudgetDetector(calibration=known, least=known.worth(budget), max_candidates=max_candidates)
+    least = known.worth(budget)
+    return BudgetDetector(calibration=known, least=least, max_candidates=max_candidates, adds=adds)
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
