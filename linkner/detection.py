@@ -89,9 +89,9 @@ class BudgetDetector:
     `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
     `floor` on are candidates, `max_candidates` at the most: in one question, further candidates cost little.
 
-    With `adds` the LLM may add names itself. Of the spans that were not predicted it is then asked about those
-    from ADDING_FLOOR on, and about the one that brought the question: it tends to confirm what it is shown,
-    and chooses better boundaries where it is not.
+    With `adds` the LLM may add names itself. Of the spans that were not predicted it is then asked about
+    those from ADDING_FLOOR on, and about the one that brought the question: it tends to confirm what it is
+    shown, and chooses better boundaries where it is not.
 
     Raises:
         ConfigurationError: a value is out of its range.
