@@ -74,6 +74,10 @@ class BudgetSpentError(UnavailableError):
     """The money for the service is spent; `retry_after_s` until there is some again."""
 
 
+class NotReachedError(UnavailableError):
+    """No connection came to be: the service knows nothing of the request."""
+
+
 class StoppedError(UnavailableError):
     """This process was told to stop, and broke the request off: nothing is known of the service."""
 

@@ -20,11 +20,19 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx2
 import openai
 
 from linkner.classification import Prompt
-from linkner.errors import ConfigurationError, RejectedError, ServiceError, StoppedError, UnavailableError
+from linkner.errors import (
+    ConfigurationError,
+    NotReachedError,
+    RejectedError,
+    ServiceError,
+    StoppedError,
+    UnavailableError,
+)
 from workers.ports import Reply
 from workers.quota_headers import retry_after_s, said
 from workers.structured_outputs import StructuredOutputs
@@ -199,7 +207,8 @@ def _storable(text: str) -> str:
 def service_error(error: openai.OpenAIError) -> ServiceError:
     """The one place where the client's errors become ours; bodies and messages may hold the prompt or key."""
     if not isinstance(error, openai.APIStatusError):
-        return UnavailableError("the LLM endpoint cannot be reached", got=type(error).__name__)
+        kind = NotReachedError if _never_connected(error) else UnavailableError
+        return kind("the LLM endpoint cannot be reached", got=type(error).__name__)
     got = f"HTTP {error.status_code}" + (f" ({error.code[:60]})" if error.code else "")
     if error.status_code in _RETRYABLE or error.status_code >= 500:
         wait = retry_after_s(error.response.headers)
@@ -214,6 +223,11 @@ def service_error(error: openai.OpenAIError) -> ServiceError:
             retry_after_s=_MISCONFIGURED_RETRY_S,
         )
     return RejectedError("the LLM endpoint refused the request", got=got)
+
+
+def _never_connected(error: openai.OpenAIError) -> bool:
+    """Whether no byte was sent. Only the innermost cause tells: the transport says the same of lost ones."""
+    return isinstance(error.__cause__ and error.__cause__.__cause__, aiohttp.ClientConnectorError)
 
 
 def check_endpoint(base_url: str, api_key: str) -> None:

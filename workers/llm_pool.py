@@ -11,7 +11,14 @@ from random import Random
 
 from broker.limits import LATENESS_S, Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
-from linkner.errors import BudgetSpentError, RejectedError, ServiceError, StoppedError, UnavailableError
+from linkner.errors import (
+    BudgetSpentError,
+    NotReachedError,
+    RejectedError,
+    ServiceError,
+    StoppedError,
+    UnavailableError,
+)
 from linkner.pricing import Usage
 from workers.handlers.budget import Tariff
 from workers.ports import Asked, Clock, Limiter, Llm, Reply
@@ -92,9 +99,10 @@ class LimitedLlm:
         self._settle(permit, Result(outcome="unused", tokens=0, money=_NOTHING))
 
     def _result(self, error: UnavailableError) -> Result:
-        """What a call without an answer came to. A refused one costs nothing; one that broke off may."""
+        """What a call without an answer came to. One that was refused, or never got there, costs nothing; one
+        that broke off may."""
         if error.retry_after_s is None:
-            return Result(outcome="failed")
+            return Result(outcome="failed", money=_NOTHING if isinstance(error, NotReachedError) else None)
         if error.retry_after_s == 0:  # the endpoint is well, and wants to be asked in another way
             return Result(outcome="answered", money=_NOTHING)
         log.warning("action=told-to-wait endpoint=%s error=%s", self.tariff.endpoint, error)

@@ -10,7 +10,14 @@ import pytest
 
 from broker.limits import Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
-from linkner.errors import BudgetSpentError, RejectedError, ServiceError, StoppedError, UnavailableError
+from linkner.errors import (
+    BudgetSpentError,
+    NotReachedError,
+    RejectedError,
+    ServiceError,
+    StoppedError,
+    UnavailableError,
+)
 from linkner.pricing import Price
 from tests.fakes.clock import FakeClock
 from tests.fakes.llm import FakeLlm
@@ -164,6 +171,7 @@ def test_an_answer_is_kept_though_its_permit_cannot_be_settled(monkeypatch: pyte
     ("error", "outcome", "pause_s", "money"),
     [
         (UnavailableError("HTTP 500"), "failed", None, None),
+        (NotReachedError("nobody listens"), "failed", None, 0),
         (UnavailableError("HTTP 429", retry_after_s=7.0), "later", 7.0, 0),
         (UnavailableError("no schema, please", retry_after_s=0.0), "answered", None, 0),
         (RejectedError("HTTP 400"), "answered", None, 0),
