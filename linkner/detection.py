@@ -21,8 +21,8 @@ EPSILON = 0.3
 MAX_CANDIDATES = 8
 """Most candidates of one document by default."""
 
-ADDING_FLOOR = 0.35
-"""From which error probability on an LLM that may add names is asked about a span that was not predicted."""
+PROPOSING_FLOOR = 0.35
+"""From which error probability on an LLM that may propose names is asked about a span not predicted."""
 
 
 class Detects(Protocol):
@@ -89,9 +89,9 @@ class BudgetDetector:
     `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
     `floor` on are candidates, `max_candidates` at the most: in one question, further candidates cost little.
 
-    With `adds` the LLM may add names itself. Of the spans that were not predicted it is then asked about
-    those from ADDING_FLOOR on, and about the one that brought the question: it tends to confirm what it is
-    shown, and chooses better boundaries where it is not.
+    With `proposes` (the form `propose`) the LLM may add names itself. Of the spans that were not predicted it
+    is then asked about those from PROPOSING_FLOOR on, and about the one that brought the question: it tends
+    to confirm what it is shown, and chooses better boundaries where it is not.
 
     Raises:
         ConfigurationError: a value is out of its range.
@@ -101,7 +101,7 @@ class BudgetDetector:
     least: float
     floor: float = 0.05
     max_candidates: int = MAX_CANDIDATES
-    adds: bool = False
+    proposes: bool = False
 
     def __post_init__(self) -> None:
         if not (self.least >= 0 and 0 <= self.floor <= 1 and self.max_candidates >= 0):
@@ -116,9 +116,9 @@ class BudgetDetector:
         ranked = self.ranked(recognition)
         if not ranked or ranked[0][0] < self.least:
             return ()
-        if self.adds:
+        if self.proposes:
             predicted = {scored.span for scored in recognition.entities}
-            others = (pair for pair in ranked[1:] if pair[0] >= ADDING_FLOOR or pair[1].span in predicted)
+            others = (pair for pair in ranked[1:] if pair[0] >= PROPOSING_FLOOR or pair[1].span in predicted)
             ranked = [ranked[0], *others]
         return tuple(scored for _, scored in ranked[: self.max_candidates])
 

@@ -72,6 +72,21 @@ def normalise(text: str, candidates: Collection[Span]) -> Normalised:
     return Normalised(shared, offsets, tuple(span for span in moved if span is not None))
 
 
+class Copies:
+    """Tells a post that is new from a copy or retweet of one that came before."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def is_new(self, text: str) -> bool:
+        """Whether no copy of the post came before; from now on one has."""
+        core = normalise(text, ()).text
+        if core in self._seen:
+            return False
+        self._seen.add(core)
+        return True
+
+
 def question_key(*, model: str, prompt_version: str, context: Normalised) -> bytes:
     """A name of 32 bytes for a question: those of one key have one answer.
 

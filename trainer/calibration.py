@@ -97,21 +97,22 @@ def frontier(
     *,
     budgets: Sequence[float] = BUDGETS,
     floor: float = 0.05,
-    adds: bool = False,
+    proposes: bool = False,
     seed: int = 1,
 ) -> list[Bought]:
     """What each budget buys, cross-validated: each fold of the posts is asked by a calibration of the others.
 
-    `adds`: the judge may add entities that are no candidates (form `propose`).
+    `proposes`: the judge may add entities that are no candidates (form `propose`).
 
     A post of the fold is asked about where its worth is that of the others' best posts in the budget, so the
     number of questions is near the budget, not equal to it.
     """
-    detectors = _cross_fitted(recognised, floor=floor, budgets=budgets, seed=seed)
+    fitted = _cross_fitted(recognised, floor=floor, budgets=budgets, seed=seed)
+    detectors = [replace(detector, proposes=proposes) for detector in fitted]
     bought = []
     for budget in budgets:
         found = [
-            replace(detector, least=detector.calibration.worth(budget), adds=adds).candidates(recognition)
+            replace(detector, least=detector.calibration.worth(budget)).candidates(recognition)
             for detector, recognition in zip(detectors, recognised.recognitions, strict=True)
         ]
         linked = link_found(recognised, found, judge=judge)

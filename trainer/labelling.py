@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from linkner.conll import Sentence
 from linkner.held_out import HeldOut
 from linkner.recognition.ensemble import Ensemble
-from linkner.repeats import normalise
+from linkner.repeats import Copies
 from linkner.spans import LabelledSpan, Recognition
 from linkner.text import words
 
@@ -81,12 +81,10 @@ def label_posts(
 
 def _distinct(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
     """The words of each post that has any, copies and retweets once."""
-    seen: set[str] = set()
+    copies = Copies()
     for text in texts:
-        core = normalise(text, ()).text
         offsets = words(text)
-        if offsets and core not in seen:
-            seen.add(core)
+        if offsets and copies.is_new(text):
             yield tuple(word.of(text) for word in offsets)
 
 

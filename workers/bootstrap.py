@@ -173,7 +173,7 @@ def detector(settings: Settings) -> Detects:
         calibration=found,
         least=found.worth(settings.budget),
         max_candidates=settings.max_candidates,
-        adds=question_form(settings).adds,
+        proposes=question_form(settings).proposes,
     )
 
 

@@ -58,7 +58,7 @@ class Form:
             )
 
     @property
-    def adds(self) -> bool:
+    def proposes(self) -> bool:
         """Whether the LLM may add entities that are no candidates."""
         return self.name == "propose"
 

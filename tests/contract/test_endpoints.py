@@ -153,6 +153,12 @@ def test_batches_need_no_other_question_to_probe_an_endpoint_for_them(made: Make
     assert gates[1].is_shut(), "which feeds the questions that probe"
 
 
+def test_each_slot_has_a_connection_to_redis(made: Make) -> None:
+    settings = made((Behaviour(), {})).model_copy(update={"llm_slots": 125})
+    (limiter,) = limiters(settings).values()
+    assert limiter._client.connection_pool.max_connections > 125
+
+
 def run(*arguments: str) -> Any:
     result = CliRunner().invoke(app, ["limits", *arguments], catch_exceptions=False, env={"COLUMNS": "160"})
     assert result.exit_code == 0, result.output

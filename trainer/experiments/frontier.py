@@ -89,7 +89,7 @@ def _by_rule(run: Run) -> list[Point]:
 
 def _by_budget(run: Run) -> list[Point]:
     form = Form(name="propose")
-    found = bought_by_budget(run.recognised, in_form(_judge(run), form), adds=form.adds)
+    found = bought_by_budget(run.recognised, in_form(_judge(run), form), proposes=form.proposes)
     return [(0.0, run.local_f1), *((one.questions, one.f1) for one in found)]
 
 

@@ -71,17 +71,16 @@ def replies(
 
 def _distinct(reader: Reader, held_out: HeldOut) -> Iterator[DocumentView]:
     """The documents that are answered, the newest first; copies once, and none of the held-out texts."""
-    from linkner.repeats import normalise
+    from linkner.repeats import Copies
     from linkner.text import words
 
-    seen: set[str] = set()
+    copies = Copies()
     before = _NEWEST
     while page := reader.answered(before=before, limit=_PAGE):
         before = page[-1].document_id
         for one in page:
-            core = normalise(one.text, ()).text
-            if core not in seen and not held_out.is_in([word.of(one.text) for word in words(one.text)]):
-                seen.add(core)
+            known = held_out.is_in([word.of(one.text) for word in words(one.text)])
+            if not known and copies.is_new(one.text):
                 yield one
 
 

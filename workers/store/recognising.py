@@ -50,10 +50,11 @@ _INSERT_SPANS = text("""
     )
 """)
 
-# Which lane its source's policy has put it in is known from here on: `PostgresReader.unfinished` asks for it.
+# That a source's policy has put it in a batch is known from here on: `PostgresReader.unfinished` asks for it.
+# Any other lane stays the policy's, which may change.
 _MOVE_ON = text("""
     UPDATE documents
-    SET state = new.state, model = new.model, lane = coalesce(documents.lane, new.lane),
+    SET state = new.state, model = new.model, lane = coalesce(documents.lane, nullif(new.lane, 'now')),
         recognised_at = now(), published_at = NULL
     FROM unnest(
         CAST(:id AS bigint[]), CAST(:state AS text[]), CAST(:model AS text[]), CAST(:lane AS text[])

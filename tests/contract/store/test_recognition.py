@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 
 from linkner.spans import OUTSIDE
@@ -26,6 +27,8 @@ from tests.contract.store.scene import (
     recognised,
     scored,
 )
+from workers.ports import NewDocument
+from workers.store.repository import PostgresStore
 
 
 class TestRecognition:
@@ -40,6 +43,15 @@ class TestRecognition:
         assert ports.store.record_recognised([recognised(document_id, entities=[scored(ANNA)])]) == 1
         assert due(ports, "classify") == []
         assert due(ports, "aggregate") == [document_id]
+
+    def test_a_lane_that_is_a_policy_s_is_not_the_document_s_own(self, engine: Engine) -> None:
+        store = PostgresStore(engine)
+        posts = [NewDocument("test", "1", TEXT), NewDocument("test", "2", TEXT, lane="never")]
+        ids = [new.document_id for new in store.accept(posts)]
+        store.record_recognised([replace(recognised(document_id), lane="now") for document_id in ids])
+        with engine.connect() as connection:
+            lanes = connection.execute(text("SELECT lane FROM documents ORDER BY id")).scalars().all()
+        assert lanes == [None, "never"]
 
     def test_recording_twice_changes_nothing(self, ports: Ports) -> None:
         result = recognised(accept_one(ports), entities=[scored(ANNA)], questions=[[scored(ANNA)]])

@@ -59,12 +59,12 @@ def test_an_llm_that_adds_names_is_asked_about_fewer_spans_that_were_not_predict
     )
     everything = [Span(10, 11), Span(8, 9), Span(6, 7), Span(4, 5)]
     assert [one.span for one in detector().candidates(post)] == everything
-    assert [one.span for one in detector(adds=True).candidates(post)] == [Span(10, 11), Span(4, 5)]
+    assert [one.span for one in detector(proposes=True).candidates(post)] == [Span(10, 11), Span(4, 5)]
 
 
 def test_the_span_that_brought_the_question_is_always_asked_about() -> None:
     post = Recognition(entities=(), plausible=(span(0, 1, 0.25, label="O"), span(2, 3, 0.24, label="O")))
-    assert [one.span for one in detector(adds=True).candidates(post)] == [Span(0, 1)]
+    assert [one.span for one in detector(proposes=True).candidates(post)] == [Span(0, 1)]
 
 
 def test_a_doubtful_entity_does_not_hide_other_boundaries() -> None:

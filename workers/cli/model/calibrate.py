@@ -85,7 +85,8 @@ def calibrate(
     ):
         steps.expect(data.name, len(sentences))
         found = local.recognise(recogniser, sentences, told=partial(steps.at, data.name))
-        bought = calibration.frontier(found, judge, adds=asking.form.adds) if judge is not None else []
+        proposes = asking.form.proposes
+        bought = [] if judge is None else calibration.frontier(found, judge, proposes=proposes)
     path = files.write(model, calibration.fit(found))
     local_f1 = linked.unlinked(found).scores(found.sentences).micro.f1
     name = None if judge is None else judge.name

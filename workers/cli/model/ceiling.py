@@ -52,7 +52,7 @@ def ceiling(
     labels = label_set(recogniser.label_set)
     perfect = [RecordedReply(entities=sentence.entities, answers={}) for sentence in sentences]
     budgets = {
-        form.name: calibration.frontier(found, ReplayJudge(perfect, labels, form), adds=form.adds)
+        form.name: calibration.frontier(found, ReplayJudge(perfect, labels, form), proposes=form.proposes)
         for form in (Form(name="packed"), Form(name="propose"))
     }
     scores = linked.unlinked(found).scores(found.sentences)

@@ -142,7 +142,7 @@ def evaluate(
         epsilon=epsilon,
         budget=budget,
         max_candidates=max_candidates,
-        adds=asked_as is FormOption.PROPOSE,
+        proposes=asked_as is FormOption.PROPOSE,
     )
     asking = JudgeOptions(
         replies=replies or [],
@@ -201,7 +201,7 @@ def _detector(
     epsilon: float | None,
     budget: float | None,
     max_candidates: int,
-    adds: bool,
+    proposes: bool,
 ) -> Detector | BudgetDetector:
     """Under a budget by the model's calibration where there is one, else by τ and ε: as in the stream.
 
@@ -217,7 +217,7 @@ def _detector(
         )
     known = calibration.read(model or calibration.DEFAULT)
     least = known.worth(budget)
-    return BudgetDetector(calibration=known, least=least, max_candidates=max_candidates, adds=adds)
+    return BudgetDetector(calibration=known, least=least, max_candidates=max_candidates, proposes=proposes)
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:
