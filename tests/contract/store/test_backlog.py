@@ -51,6 +51,10 @@ _FINISHED = (
 _ROWS_READ = (
     "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables"
 )
+_FORGET_STATISTICS = (
+    "DELETE FROM pg_statistic",
+    "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE relname IN ('documents', 'questions')",
+)
 _END = "UPDATE questions SET state = 'answered' WHERE document_id = ANY(:ids)"
 
 
@@ -76,13 +80,14 @@ def rows_read(engine: Engine) -> Iterator[list[int]]:
         event.remove(engine, "commit", commit)
 
 
-def fill(engine: Engine, *statements: str) -> list[int]:
+def fill(engine: Engine, *statements: str, analysed: bool = True) -> list[int]:
     """Documents that wait for their batch, or what the statements make; by id."""
     with engine.begin() as connection:
         for statement in statements or (_FILL,):
             connection.execute(text(statement), {"count": BACKLOG} if ":count" in statement else {})
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("VACUUM ANALYZE"))
+        for statement in ("VACUUM ANALYZE",) if analysed else _FORGET_STATISTICS:
+            connection.execute(text(statement))
         return list(connection.execute(text("SELECT id FROM documents ORDER BY id")).scalars())
 
 
@@ -98,6 +103,14 @@ def test_a_sweep_reads_little_of_it(engine: Engine, monkeypatch: pytest.MonkeyPa
         with rows_read(engine) as read:
             assert set(sweep(relay).values()) == {0}
         assert sum(read) < FEW
+
+
+def test_a_sweep_reads_each_row_a_few_times_where_there_are_no_statistics_yet(engine: Engine) -> None:
+    """A stack that has just begun on a backlog; a nested loop would read it once for each document."""
+    fill(engine, analysed=False)
+    with rows_read(engine) as read:
+        assert set(sweep(PostgresOutbox(engine)).values()) == {0}
+    assert sum(read) < 10 * BACKLOG
 
 
 def test_asking_for_room_reads_nothing_of_it(engine: Engine) -> None:
