@@ -1,13 +1,13 @@
 """Training, evaluation and serving of the local model, on Ray.
 
-Ray reads its environment once, when it is first imported; so it is set here, before any module of this
-package can import it. Workers that Ray starts inherit it.
+Ray and PyTorch's OpenMP read their environment once, when they are first imported; so it is set here, before
+any module of this package can import them. Workers that Ray starts inherit it.
 """
 
 import os
 import secrets
 
-_RAY_ENVIRONMENT = {
+_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
     "RAY_worker_niceness": "0",  # by default everything else on the machine goes before the model
@@ -15,7 +15,10 @@ _RAY_ENVIRONMENT = {
     # Ray opens ports on every interface: a random token, kept in memory only, guards them.
     "RAY_AUTH_MODE": "token",
     "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    # How long an OpenMP thread spins for the others before it sleeps: by default so long that on busy cores
+    # it takes the time of those that it waits for.
+    "GOMP_SPINCOUNT": "50000",
 }
 
-for _name, _value in _RAY_ENVIRONMENT.items():
+for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
