@@ -22,7 +22,7 @@ from linkner.scoring import Scores
 from trainer import resumption
 from trainer.augmentation import Augmentation
 from trainer.averaging import AveragedWeights
-from trainer.balancing import best_shift
+from trainer.balancing import balanced
 from trainer.datasets import Example, batches, check_labels, examples, hide, tensors
 from trainer.recipe import Progress, Recipe
 from trainer.resumption import Standing
@@ -148,7 +148,7 @@ class _Loop:
         )
         self.model = checkpoint.build(config)
         if start is not None:
-            checkpoint.adopt(self.model, start)
+            checkpoint.adopt(self.model, config, start)
         self.model.to(self._device)
         self._wrapped = place.wrap(self.model)
         self._parameters = [value for value in self.model.parameters() if value.requires_grad]
@@ -181,10 +181,7 @@ class _Loop:
         recogniser = Recogniser(
             self.model, self._config, self._vectoriser, device=self._device.type, half=self._half
         )
-        shift, scores = best_shift(recogniser, dev)
-        weights = {name: value.clone() for name, value in checkpoint.trained_state(self.model).items()}
-        weights["head.classify.bias"][0] -= shift
-        return scores, weights
+        return balanced(recogniser, checkpoint.trained_state(self.model), dev)
 
     def state(self) -> dict[str, Tensor]:
         """All that the next epoch depends on, but for the number of steps."""

@@ -27,6 +27,7 @@ FORMAT = 1
 """Version of the folder's layout; a reader refuses any other."""
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_CLASSES = "head.classify."  # the weights that belong to the labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +133,35 @@ def load(folder: Path) -> tuple[SpanNer, ModelConfig, str]:
         ConfigurationError: the encoder is not there.
     """
     config = read_config(folder)
-    state = _read_weights(folder / _WEIGHTS)
     model = build(config)
-    _fill(trained_state(model), state, folder / _WEIGHTS)
+    fill(model, read_weights(folder), folder)
     if config.lora_rank:
         model.encoder = merge_lora(model.encoder)
     digest = hashlib.sha256((folder / _WEIGHTS).read_bytes()).hexdigest()
     return model.eval(), config, digest
 
 
-def adopt(model: SpanNer, folder: Path) -> None:
-    """Begin from the weights of another checkpoint, all but those of its classes.
+def adopt(model: SpanNer, config: ModelConfig, folder: Path) -> None:
+    """Begin from the weights of another checkpoint; without those of its classes where its labels are others.
 
     Raises:
         CheckpointError: it cannot be read, or its model was not built with the same encoder and sizes.
     """
+    same = read_config(folder).labels == config.labels
 
     def shared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value for name, value in state.items() if not name.startswith("head.classify.")}
+        return {name: value for name, value in state.items() if same or not name.startswith(_CLASSES)}
 
-    _fill(shared(trained_state(model)), shared(_read_weights(folder / _WEIGHTS)), folder / _WEIGHTS)
+    _fill(shared(trained_state(model)), shared(read_weights(folder)), folder / _WEIGHTS)
+
+
+def fill(model: SpanNer, state: Mapping[str, Tensor], folder: Path) -> None:
+    """Put trained weights, read from `folder`, into a model as `build` gives it.
+
+    Raises:
+        CheckpointError: they are not those of such a model.
+    """
+    _fill(trained_state(model), state, folder / _WEIGHTS)
 
 
 def read_config(folder: Path) -> ModelConfig:
@@ -172,7 +182,9 @@ def read_config(folder: Path) -> ModelConfig:
         raise CheckpointError(f"{path} cannot be used", got=str(error)) from error
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def read_weights(folder: Path) -> dict[str, Tensor]:
+    """The trained weights by name, in half precision. Raises CheckpointError where they cannot be read."""
+    path = folder / _WEIGHTS
     try:
         return load_file(path)
     except (OSError, SafetensorError) as error:

@@ -90,8 +90,8 @@ _SLICE = text("""
     ) AS slice
 """)
 
-# Two ranges of two indexes, and what the second lacks. NOT EXISTS would be planned by statistics: where there are
-# none yet PostgreSQL reads all open questions of the slice for each of its documents.
+# Two ranges of two indexes, and what the second lacks. NOT EXISTS would be planned by statistics: where there
+# are none yet PostgreSQL reads all open questions of the slice for each of its documents.
 _LOCK_ENDED = text("""
     SELECT id FROM documents
     WHERE state = 'recognised' AND id = ANY(ARRAY(

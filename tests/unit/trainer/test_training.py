@@ -8,6 +8,7 @@ import torch
 
 from linkner.conll import Sentence
 from linkner.errors import CheckpointError, ConfigurationError, InputError
+from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.recogniser import Recogniser
 from linkner.spans import LabelledSpan, Span
@@ -116,6 +117,17 @@ def test_training_can_begin_from_a_checkpoint_with_other_labels(config, tmp_path
     _, fresh = run(other, recipe(epochs=1), tmp_path / "fresh")
     _, begun = run(other, recipe(epochs=1), tmp_path / "begun", start=tmp_path / "first")
     assert begun[-1].loss < fresh[-1].loss
+
+
+def test_with_the_same_labels_it_begins_from_all_of_the_checkpoint(config, tmp_path) -> None:
+    run(config, recipe(epochs=1), tmp_path / "first")
+    still = recipe(epochs=1, learning_rate=1e-12, head_learning_rate=1e-12, seed=2)
+    run(config, still, tmp_path / "same", start=tmp_path / "first")
+    first, same = (checkpoint.read_weights(tmp_path / one) for one in ("first", "same"))
+    assert torch.equal(first["head.classify.weight"], same["head.classify.weight"])
+    run(replace(config, labels=("group", "person")), still, tmp_path / "other", start=tmp_path / "first")
+    other = checkpoint.read_weights(tmp_path / "other")
+    assert not torch.equal(first["head.classify.weight"], other["head.classify.weight"])
 
 
 def test_a_checkpoint_of_other_sizes_is_no_beginning(config, tmp_path) -> None:

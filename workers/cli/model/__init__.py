@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import typer
 
-from workers.cli.model import calibrate, ceiling, evaluate, experiments, extract, label, serve, train
+from workers.cli.model import average, calibrate, ceiling, evaluate, experiments, extract, label, serve, train
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(train.train)
+    app.command()(average.average)
     app.command()(label.label)
     app.command()(evaluate.evaluate)
     app.command()(ceiling.ceiling)

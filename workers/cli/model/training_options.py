@@ -68,7 +68,8 @@ LabelSet = Annotated[
 StartFrom = Annotated[
     Path | None,
     typer.Option(
-        help="Checkpoint to begin from, all but its classes; made with the same encoder and sizes.",
+        help="Checkpoint to begin from, made with the same encoder and sizes; all but its classes where "
+        "its labels are others.",
         rich_help_panel=_DATA,
     ),
 ]

@@ -1,0 +1,56 @@
+"""`linkner average`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from linkner.writing import check_outputs, writing_to
+from workers.cli.model.options import Device
+
+
+def average(
+    models: Annotated[list[Path], typer.Argument(help="Checkpoint folders, two or more.", metavar="MODEL…")],
+    dev: Annotated[Path, typer.Option(help="CoNLL file on which precision and recall are balanced.")],
+    output: Annotated[Path, typer.Option(help="Folder for the checkpoint; made if it is not there.")],
+    name: Annotated[str | None, typer.Option(help="Name of the model. [default: that of the first]")] = None,
+    device: Device = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+) -> None:
+    """Average the weights of models that were trained from one checkpoint, and balance the mean on dev.
+
+    The mean is one model, as fast as each of them and often better. The table says whether it is: dev F1 of
+    each, and of the mean. Models without training in common have no useful mean.
+
+    Examples:
+
+    linkner train --data wnut17 --start-from models/first --seed 2 --output models/two
+
+    linkner train --data wnut17 --start-from models/first --seed 3 --output models/three
+
+    linkner average models/two models/three --dev wnut17/dev.conll --output models/mean
+    """
+    from linkner.recognition.checkpoint import read_config
+    from trainer.evaluation.local import read_labelled
+    from trainer.merging import merge
+
+    check_outputs(output, inputs=models)
+    sentences = read_labelled(dev, labels=read_config(models[0]).labels)
+    with writing_to(output):
+        found = merge(models, dev=sentences, output=output, name=name, device=device)
+    if as_json:
+        each = {str(model): f1 for model, f1 in zip(models, found.each, strict=True)}
+        typer.echo(json.dumps({"dev_f1": found.mean, "models": each, "output": str(output)}))
+        return
+    table = Table(title=f"F1 on {dev.name}, each in its best balance")
+    table.add_column("model")
+    table.add_column("F1", justify="right")
+    for model, f1 in zip(models, found.each, strict=True):
+        table.add_row(str(model), f"{100 * f1:.1f}")
+    table.add_row(f"mean: {output}", f"{100 * found.mean:.1f}", style="bold")
+    Console().print(table)
