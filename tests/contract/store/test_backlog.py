@@ -105,12 +105,25 @@ def test_a_sweep_reads_little_of_it(engine: Engine, monkeypatch: pytest.MonkeyPa
         assert sum(read) < FEW
 
 
-def test_a_sweep_reads_each_row_a_few_times_where_there_are_no_statistics_yet(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("what_happened", "kinds"),
+    [
+        ("", ()),
+        ("state = 'answered'", ("ended",)),
+        ("state = 'claimed', lease_until = now() - interval '1 hour'", ("freed",)),
+        ("published_at = now() - interval '1 hour'", ("lost_questions",)),
+        ("deadline_at = now() - interval '1 hour'", ("overdue_questions",)),
+    ],
+)
+def test_a_sweep_reads_each_row_a_few_times_where_there_are_no_statistics_yet(
+    engine: Engine, what_happened: str, kinds: tuple[str, ...]
+) -> None:
     """A stack that has just begun on a backlog; a nested loop would read it once for each document."""
-    fill(engine, analysed=False)
+    fill(engine, *((_FILL, f"UPDATE questions SET {what_happened}") if what_happened else ()), analysed=False)
     with rows_read(engine) as read:
-        assert set(sweep(PostgresOutbox(engine)).values()) == {0}
-    assert sum(read) < 10 * BACKLOG
+        swept = sweep(PostgresOutbox(engine))
+    assert {kind: count for kind, count in swept.items() if count} == dict.fromkeys(kinds, BACKLOG)
+    assert sum(read) < 20 * BACKLOG
 
 
 def test_asking_for_room_reads_nothing_of_it(engine: Engine) -> None:
