@@ -7,6 +7,8 @@ any module of this package can import them. Workers that Ray starts inherit it.
 import os
 import secrets
 
+from linkner.garbage import collect_seldom
+
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_TRAIN_V2_ENABLED": "1",
@@ -22,3 +24,5 @@ _ENVIRONMENT = {
 
 for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
+
+collect_seldom()

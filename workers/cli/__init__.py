@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from linkner.errors import LinknerError
+from linkner.garbage import collect_seldom
 
 COMMANDS = {
     "demo": ("demo",),
@@ -83,6 +84,7 @@ def main() -> None:
 
     So is no more room where standard output goes.
     """
+    collect_seldom()
     try:
         app()
     except LinknerError as error:
