@@ -14,16 +14,14 @@ from linkner.conll import Sentence
 from linkner.errors import CheckpointError, ConfigurationError, InputError
 from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
-from linkner.recognition.encoder import load_tokeniser
-from linkner.recognition.features import Vectoriser
 from linkner.recognition.losses import Balance, annealed, cross_entropy, e_ner
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.scoring import Scores
 from trainer import resumption
 from trainer.augmentation import Augmentation
-from trainer.averaging import AveragedWeights
 from trainer.balancing import balanced
 from trainer.datasets import Example, batches, check_labels, examples, hide, tensors
+from trainer.moving_average import MovingAverage
 from trainer.recipe import Progress, Recipe
 from trainer.resumption import Standing
 
@@ -143,16 +141,14 @@ class _Loop:
         self._augmentation = Augmentation(train, recipe)
         self._device = resolve_device(recipe.device)
         self._half = computes_in_bfloat16(self._device) if recipe.half is None else recipe.half
-        self._vectoriser = Vectoriser(
-            load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
-        )
+        self._vectoriser = checkpoint.vectoriser(config)
         self.model = checkpoint.build(config)
         if start is not None:
             checkpoint.adopt(self.model, config, start)
         self.model.to(self._device)
         self._wrapped = place.wrap(self.model)
         self._parameters = [value for value in self.model.parameters() if value.requires_grad]
-        self.averages = AveragedWeights(self._parameters, decay=recipe.averaging)
+        self.averages = MovingAverage(self._parameters, decay=recipe.averaging)
         self.step = 0
         self.steps = recipe.epochs * len(self._batches(epoch=0))
         self._optimiser = _optimiser(self.model, recipe)

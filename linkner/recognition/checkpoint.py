@@ -18,16 +18,24 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
+from linkner import calibration
 from linkner.errors import CheckpointError, ConfigurationError
-from linkner.recognition.encoder import DEFAULT_ENCODER, add_lora, load_encoder, merge_lora, set_dropout
-from linkner.recognition.spanner import SpanHead, SpanNer
+from linkner.recognition.encoder import (
+    DEFAULT_ENCODER,
+    add_lora,
+    load_encoder,
+    load_tokeniser,
+    merge_lora,
+    set_dropout,
+)
+from linkner.recognition.features import Vectoriser
+from linkner.recognition.spanner import CLASSES, SpanHead, SpanNer
 from linkner.recognition.uncertainty import ACTIVATIONS, METHODS, Activation, Method
 
 FORMAT = 1
 """Version of the folder's layout; a reader refuses any other."""
 
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
-_CLASSES = "head.classify."  # the weights that belong to the labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +112,22 @@ def build(config: ModelConfig) -> SpanNer:
     return SpanNer(encoder, head, dropout=config.dropout)
 
 
+def vectoriser(config: ModelConfig) -> Vectoriser:
+    """What makes the model's input of words. Raises ConfigurationError where the encoder is not there."""
+    return Vectoriser(
+        load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
+    )
+
+
 def trained_state(model: SpanNer) -> dict[str, Tensor]:
     """The parameters that training changes, by name (not copied)."""
     return {name: value.detach() for name, value in model.named_parameters() if value.requires_grad}
 
 
 def save(folder: Path, trained: Mapping[str, Tensor], config: ModelConfig) -> None:
-    """Write the checkpoint of a model with these trained weights; other files of the folder stay.
+    """Write the checkpoint of a model with these trained weights.
+
+    An older calibration in the folder is of other weights, and goes; any other files stay.
 
     Raises:
         CheckpointError: a weight is not finite in half precision: training diverged.
@@ -120,6 +137,7 @@ def save(folder: Path, trained: Mapping[str, Tensor], config: ModelConfig) -> No
         if not value.isfinite().all():
             raise CheckpointError(f"{name} is not finite in half precision", hint="lower the learning rate")
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / calibration.FILE).unlink(missing_ok=True)
     (folder / _WEIGHTS).write_bytes(save_bytes(state))
     text = json.dumps({"format": FORMAT, **asdict(config)}, indent=2)
     (folder / _CONFIG).write_text(text + "\n", encoding="utf-8")
@@ -150,7 +168,7 @@ def adopt(model: SpanNer, config: ModelConfig, folder: Path) -> None:
     same = read_config(folder).labels == config.labels
 
     def shared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value for name, value in state.items() if same or not name.startswith(_CLASSES)}
+        return {name: value for name, value in state.items() if same or not name.startswith(CLASSES)}
 
     _fill(shared(trained_state(model)), shared(read_weights(folder)), folder / _WEIGHTS)
 

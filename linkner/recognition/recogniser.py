@@ -13,7 +13,6 @@ from linkner.errors import ConfigurationError
 from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
 from linkner.recognition.decoding import Limits, assemble, owned_spans, select
-from linkner.recognition.encoder import load_tokeniser
 from linkner.recognition.features import Batch, Vectoriser, Window, by_token_budget
 from linkner.recognition.spanner import SpanNer
 from linkner.recognition.uncertainty import SAMPLING, Method, estimate
@@ -103,10 +102,8 @@ class Recogniser:
             ConfigurationError: its encoder or the device is not there, or it gives no such uncertainty.
         """
         model, config, digest = checkpoint.load(Path(path) if path is not None else DEFAULT_CHECKPOINT)
-        vectoriser = Vectoriser(
-            load_tokeniser(config.encoder), window=config.window, max_span_length=config.max_span_length
-        )
         named = replace(config, name=f"{config.name}-{digest[:8]}")
+        vectoriser = checkpoint.vectoriser(config)
         return cls(model, named, vectoriser, device=device, half=half, uncertainty=uncertainty)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from rich.table import Table
 
 from linkner.writing import check_outputs, writing_to
 from workers.cli.model.options import Device
+from workers.cli.progress import Steps
 
 
 def average(
@@ -36,13 +38,15 @@ def average(
     linkner average models/two models/three --dev wnut17/dev.conll --output models/mean
     """
     from linkner.recognition.checkpoint import read_config
+    from trainer import averaging
     from trainer.evaluation.local import read_labelled
-    from trainer.merging import merge
 
     check_outputs(output, inputs=models)
     sentences = read_labelled(dev, labels=read_config(models[0]).labels)
-    with writing_to(output):
-        found = merge(models, dev=sentences, output=output, name=name, device=device)
+    with writing_to(output), Steps() as steps:
+        steps.expect("models", len(models) + 1)
+        told = partial(steps.at, "models")
+        found = averaging.average(models, dev=sentences, output=output, name=name, device=device, told=told)
     if as_json:
         each = {str(model): f1 for model, f1 in zip(models, found.each, strict=True)}
         typer.echo(json.dumps({"dev_f1": found.mean, "models": each, "output": str(output)}))
