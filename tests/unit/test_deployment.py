@@ -91,6 +91,14 @@ def test_the_settings_take_what_a_service_is_given(name: str, monkeypatch: pytes
         assert settings.has_llm
 
 
+def test_what_the_readme_says_of_settings_can_be_set() -> None:
+    elsewhere = {"LINKNER_API_KEY", "LINKNER_FOLDER"}  # of commands, wherever they run
+    told = set(re.findall(r"LINKNER_[A-Z_]+[A-Z]", (ROOT / "README.md").read_text())) - elsewhere
+    known = {variable for service in OURS.values() for variable in service.get("environment", {})}
+
+    assert told - known == set()
+
+
 def addresses(service: dict[str, Any]) -> list[SplitResult]:
     """The URLs that a service is given, but for the LLM's, which is nobody's here."""
     urls = [urlsplit(value) for name, value in environment(service).items() if name.endswith("_URL")]

@@ -136,6 +136,7 @@ def _stack(plan: Plan, *, folder: Path, report: Report) -> Iterator[tuple[Stack,
             key_prefix=f"chaos-{plan.seed}-{free_port()}:",
             gateway_keys="off",
             llm_base_url="",
+            llm_endpoints="",
         )
         processes, replies = [], None
         if plan.recorded is not None:

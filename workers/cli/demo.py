@@ -101,5 +101,5 @@ def _about_the_llm(settings: Settings, *, replies: Path | None) -> str:
     if replies:
         return f"LLM answers are replayed from {replies.name}: no LLM is asked"
     if settings.has_llm:
-        return f"LLM answers come from {settings.llm_base_url}"
+        return f"LLM answers come from {settings.llm_endpoints or settings.llm_base_url}"
     return "no LLM is configured: documents finish with the local model's labels"

@@ -65,7 +65,7 @@ def running_stack(
         report("bringing the database schema up to date")
         migrate(env["LINKNER_POSTGRES_URL"])
         # Libraries leave caches in the temporary folder: here they go with the stack's own.
-        env |= {**_addresses(settings, shape), "TMPDIR": str(scratch)}
+        env |= {**addresses(settings, shape), "TMPDIR": str(scratch)}
         if shape.model and not settings.calibration:
             env["LINKNER_CALIBRATION"] = str(shape.model)  # a budget goes by the calibration of this model
         env |= shape.environment
@@ -89,7 +89,7 @@ def roles(env: dict[str, str], shape: Shape) -> list[Role]:
         found.append(replaying_llm(port, shape.replay, options=shape.replay_options))
     found += [Role("aggregator", ("worker", "ingest", "aggregate"))]
     found += _several("recogniser", ("worker", "recognise"), shape.recognise_workers)
-    if env.get("LINKNER_LLM_BASE_URL"):
+    if env.get("LINKNER_LLM_BASE_URL") or env.get("LINKNER_LLM_ENDPOINTS"):
         found += _several("llm-caller", ("worker", "classify"), shape.llm_callers)
         found += [Role("batcher", ("batcher",))] if shape.batcher else []
     found += [
@@ -127,8 +127,11 @@ def _servers(settings: Settings, *, folder: Path, stack: ExitStack, report: Repo
     }
 
 
-def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
-    """Where the stack's own HTTP services listen: free ports of the loopback interface."""
+def addresses(settings: Settings, shape: Shape) -> dict[str, str]:
+    """Where the stack's own HTTP services listen, free ports of the loopback interface, and where its LLM is.
+
+    Where that is replayed, no other endpoint is left that a caller could ask, and pay.
+    """
     llm = f"http://127.0.0.1:{free_port()}/v1" if shape.replay else settings.llm_base_url
     return {
         "LINKNER_RECOGNISER_URL": f"http://127.0.0.1:{free_port()}",
@@ -136,6 +139,7 @@ def _addresses(settings: Settings, shape: Shape) -> dict[str, str]:
         "LINKNER_GATEWAY_PORT": str(shape.gateway_port or free_port()),
         "LINKNER_GATEWAY_KEYS": settings.gateway_keys,
         "LINKNER_LLM_BASE_URL": llm,
+        "LINKNER_LLM_ENDPOINTS": "" if shape.replay else settings.llm_endpoints,
         "LINKNER_LLM_REQUESTS_PER_MINUTE": str(settings.llm_requests_per_minute),
     }
 
