@@ -35,7 +35,9 @@ def test_there_are_none_without_an_llm() -> None:
 def test_callers_ask_nobody_else_where_answers_are_replayed(
     llm: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in addresses(Settings(**llm), Shape(replay=REPLAY)).items():
+    for name, value in llm.items():
+        monkeypatch.setenv(f"LINKNER_{name.upper()}", value)
+    for name, value in addresses(Settings(), Shape(replay=REPLAY)).items():
         monkeypatch.setenv(name, value)
 
     (only,) = chosen_endpoints(Settings()).all
