@@ -151,6 +151,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
         recogniser=HttpRecogniser(settings.recogniser_url, timeout_s=settings.recognise_timeout_s),
         detector=detector(settings),
         form=question_form(settings),
+        label_set=chosen_label_set(settings),
         clock=SystemClock(),
         max_attempts=settings.max_attempts,
         policies=policies(settings),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +19,7 @@ import redis
 
 from linkner.errors import ConfigurationError, UnavailableError
 from tests.support.folders import server_folder
+from tests.support.waiting import wait_until
 from workers.stack import embedded
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.process import locked, running
@@ -31,10 +35,11 @@ with {start}(sys.argv[1]) as url:
 
 @dataclass(frozen=True)
 class Server:
-    """How to start a server on a folder and count up a number that it keeps."""
+    """How to start a server on a folder, count up a number that it keeps, and find its process."""
 
-    start: Callable[[Path], AbstractContextManager[str]]
+    start: Callable[..., AbstractContextManager[str]]
     count: Callable[[str], int]
+    pid: Callable[[str, Path], int]
 
 
 def _count_in_postgres(url: str) -> int:
@@ -53,9 +58,19 @@ def _count_in_redis(url: str) -> int:
         return int(client.incr("visits"))
 
 
+def _postmaster(url: str, folder: Path) -> int:
+    with psycopg.connect(url):
+        return int((folder / "data" / "postmaster.pid").read_text().split()[0])
+
+
+def _redis_process(url: str, _: Path) -> int:
+    with _redis_client(url) as client:
+        return int(client.info("server")["process_id"])
+
+
 SERVERS = {
-    "postgres": Server(embedded_postgres, _count_in_postgres),
-    "redis": Server(embedded_redis, _count_in_redis),
+    "postgres": Server(embedded_postgres, _count_in_postgres, _postmaster),
+    "redis": Server(embedded_redis, _count_in_redis, _redis_process),
 }
 
 
@@ -97,6 +112,23 @@ def test_a_restart_keeps_the_data(server: Server, folder: Path) -> None:
     with server.start(folder) as same_url:
         assert same_url == url
         assert server.count(same_url) == before + 1
+
+
+def test_a_server_that_is_to_be_kept_is_started_again_with_its_data(server: Server, new_folder: Path) -> None:
+    told: list[str] = []
+    with server.start(new_folder, died=told.append) as url:
+        server.count(url)
+        time.sleep(1.5)  # Redis puts what it is given on the disk once a second
+        os.kill(server.pid(url, new_folder), signal.SIGKILL)
+        assert wait_until(lambda: told != [] and _answers(server, url, new_folder))
+        assert server.count(url) == 2
+    assert re.fullmatch("(postgres|redis) ended with code -9 and is started again", told[0])
+
+
+def _answers(server: Server, url: str, folder: Path) -> bool:
+    with suppress(redis.RedisError, psycopg.OperationalError, OSError, IndexError):
+        return server.pid(url, folder) > 0
+    return False
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -8,6 +8,7 @@ import pytest
 
 from linkner.classification import Form
 from linkner.detection import Detector
+from linkner.labels import label_set
 from tests.contract.store.scene import Ports, due
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
@@ -25,6 +26,7 @@ def recognise(ports: Ports, policies: Mapping[str, Policy]) -> int:
         recogniser=FakeRecogniser(),
         detector=Detector(threshold=0.2, epsilon=0.05, max_candidates=8),
         form=Form(),
+        label_set=label_set("wnut17"),
         clock=FakeClock(),
         max_attempts=5,
         policies=Policies(by_source=policies),

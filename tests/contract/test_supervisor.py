@@ -73,6 +73,31 @@ def test_a_role_that_cannot_start_is_reported_with_its_log(tmp_path: Path) -> No
         supervisor.stop()
 
 
+def test_a_role_that_ends_again_and_again_is_reported_though_it_cannot_say_that_it_is_ready(
+    tmp_path: Path,
+) -> None:
+    command = (sys.executable, "-c", "import sys, time; time.sleep(600 if sys.argv[1] == 'well' else 0)")
+    supervisor = Supervisor(folder=tmp_path, env={}, command=command)
+    supervisor.start([Role("well", ("well",), is_ready=lambda: False), Role("broken", ("broken",))])
+    try:
+        with pytest.raises(UnavailableError, match="broken did not start"):
+            supervisor.wait_until_ready(within_s=60)
+    finally:
+        supervisor.stop()
+
+
+def test_what_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
+    told: list[str] = []
+    command = (sys.executable, "-c", "print('first'); print('no such file'); raise SystemExit(2)")
+    supervisor = Supervisor(folder=tmp_path, env={}, command=command, died=told.append)
+    supervisor.start([Role("broken", ())])
+    try:
+        assert wait_until(lambda: len(told) > 0)
+    finally:
+        supervisor.stop()
+    assert told[0] == "broken ended with code 2: no such file"
+
+
 def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(
         f"""

@@ -99,6 +99,13 @@ def test_what_the_readme_says_of_settings_can_be_set() -> None:
     assert told - known == set()
 
 
+def test_whoever_pays_for_answers_knows_the_same_limits() -> None:
+    caller, batcher = (OURS[name]["environment"].keys() for name in ("llm-caller", "batcher"))
+
+    assert {one for one in caller - batcher if "MONEY" in one or "BUDGET" in one or "CACHE" in one} == set()
+    assert "LINKNER_LLM_MONEY_PER_DAY" in caller & batcher
+
+
 def addresses(service: dict[str, Any]) -> list[SplitResult]:
     """The URLs that a service is given, but for the LLM's, which is nobody's here."""
     urls = [urlsplit(value) for name, value in environment(service).items() if name.endswith("_URL")]

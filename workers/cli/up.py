@@ -33,7 +33,7 @@ def up(
 
     LINKNER_POSTGRES_URL, LINKNER_REDIS_URL and LINKNER_BROKER_URL replace the embedded servers;
     LINKNER_LLM_BASE_URL, LINKNER_LLM_MODEL and OPENAI_API_KEY name the LLM. A process that dies is started
-    again. Ctrl-C stops everything; the data stay.
+    again, and that is said here. Ctrl-C stops everything; the data stay.
 
     Several stacks run side by side, each with a --folder of its own. The other commands work on the one whose
     folder LINKNER_FOLDER names.
@@ -58,7 +58,10 @@ def up(
     stopping = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with Steps() as steps, running_stack(settings, folder=home, shape=shape, report=steps.say) as stack:
+    with (
+        Steps() as steps,
+        running_stack(settings, folder=home, shape=shape, report=steps.say, died=steps.say) as stack,
+    ):
         # What the environment names may have a password in its URL, which stays there.
         announce(
             home,

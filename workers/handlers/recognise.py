@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from linkner.classification import Form
 from linkner.detection import Detects
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
+from linkner.labels import LabelSet
 from linkner.spans import Recognition
 from workers.handlers.policies import LANE_NEVER, Policies
 from workers.ports import ATTEMPTS_EXHAUSTED, Clock, Recognised, RecogniserClient, Store, StoredText
@@ -34,12 +35,14 @@ class RecogniseDocuments:
     others; with `skip_reason` none are (`no-llm`). A busy or absent recognition service is tried again for
     `patience_s`, then the documents go back to the relay. A text that the service fails at, that kills the
     process working on it, or that brings out a defect is tried `max_attempts` times and holds up no other.
+    A model of other labels than `label_set` is as good as absent: its documents wait until one is put right.
     """
 
     store: Store
     recogniser: RecogniserClient
     detector: Detects
     form: Form
+    label_set: LabelSet
     clock: Clock
     max_attempts: int
     policies: Policies
@@ -104,12 +107,24 @@ class RecogniseDocuments:
             return sum(self._recognise(half, crashes) for half in (texts[:middle], texts[middle:]))
 
     def _record(self, texts: Sequence[StoredText], model: str, recognitions: Sequence[Recognition]) -> int:
+        self._check_labels(model, recognitions)
         return self.store.record_recognised(
             [
                 self._recognised(stored, model=model, recognition=recognition)
                 for stored, recognition in zip(texts, recognitions, strict=True)
             ]
         )
+
+    def _check_labels(self, model: str, recognitions: Sequence[Recognition]) -> None:
+        spans = (span for found in recognitions for span in (*found.entities, *found.plausible))
+        others = {label for span in spans for label in span.scores} - {*self.label_set.classes}
+        if others:
+            raise UnavailableError(
+                f"the labels of the model {model} are not those of LINKNER_LABEL_SET",
+                expected=f"those of {self.label_set.name}",
+                got=", ".join(sorted(others)),
+                hint="the recognition service's /healthz names its label set",
+            )
 
     def _patiently(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
         give_up = self.clock.monotonic() + self.patience_s

@@ -21,7 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from linkner.errors import ConfigurationError
-from workers.stack.process import Account, FolderLock, locked, run_once, running, socket_folder
+from workers.stack.process import Account, FolderLock, Report, locked, run_once, running, socket_folder
 
 _OLDEST_REDIS = (6, 2)
 _POSTGRES_OPTIONS = {
@@ -33,11 +33,12 @@ _POSTGRES_OPTIONS = {
 
 
 @contextmanager
-def embedded_postgres(folder: str | Path) -> Iterator[str]:
+def embedded_postgres(folder: str | Path, *, died: Report | None = None) -> Iterator[str]:
     """Run PostgreSQL on `folder` and yield its URL, `postgresql://linkner@/postgres?host=…`.
 
     The folder is made if need be and keeps the data: a later call on it finds them. The server ends with the
-    block, and with this process however that ends; after a kill -9 the next start recovers.
+    block, and with this process however that ends; after a kill -9 the next start recovers. With `died` it
+    is started again where it ends by itself; `died` is told so.
 
     Raises:
         ConfigurationError: the wheel is not installed, or another process runs on the folder.
@@ -60,12 +61,13 @@ def embedded_postgres(folder: str | Path) -> Iterator[str]:
             stop_signal="INT",  # "fast" in PostgreSQL's terms: does not wait for clients to leave
             is_ready=partial(_postgres_answers, url),
             account=account,
+            died=died,
         ):
             yield url
 
 
 @contextmanager
-def embedded_redis(folder: str | Path) -> Iterator[str]:
+def embedded_redis(folder: str | Path, *, died: Report | None = None) -> Iterator[str]:
     """Run Redis on `folder` and yield its URL, `redis+socket:///…`; the rest as `embedded_postgres`.
 
     A `redis-server` of the system is preferred to the wheel's. Every write goes to the append-only file,
@@ -95,6 +97,7 @@ def embedded_redis(folder: str | Path) -> Iterator[str]:
             log=folder / "redis.log",
             stop_signal="TERM",
             is_ready=partial(_redis_answers, socket),
+            died=died,
         ):
             yield f"redis+socket://{quote(str(socket))}"
 

@@ -17,7 +17,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from linkner.errors import ConfigurationError, UnavailableError
@@ -26,6 +28,9 @@ from workers.stack.guarded import GuardedProcess
 _LONGEST_SOCKET_FOLDER = 80  # a socket's whole path may have 107 bytes (Linux) or 103 (macOS)
 _STOP_S = 30.0
 _POLL_S = 0.02
+_RESTART_AFTER_S = 1.0
+
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +109,19 @@ def running(
     stop_signal: str,
     is_ready: Callable[[], bool],
     account: Account | None = None,
+    died: Report | None = None,
     ready_within_s: float = 60.0,
 ) -> Iterator[None]:
     """Run a server in the foreground of `log` until the block ends, then stop it and wait for it.
 
-    `stop_signal` is the name ("TERM") of the signal that makes it stop in good order.
+    `stop_signal` is the name ("TERM") of the signal that makes it stop in good order. With `died`, which is
+    told in words, a server that ends within the block is started again; else it stays away.
 
     Raises:
         UnavailableError: it ended or was not ready in time; the message has the end of its log.
     """
-    server = GuardedProcess(
+    start = partial(
+        GuardedProcess,
         command,
         log=log,
         stop_signal=stop_signal,
@@ -121,11 +129,42 @@ def running(
         pass_fds=[lock.descriptor],
         **_credentials(account),
     )
+    kept = _Kept(start, name=log.stem)
     try:
-        _wait_until_ready(server, is_ready, log=log, within_s=ready_within_s)
+        _wait_until_ready(kept.server, is_ready, log=log, within_s=ready_within_s)
+        if died is not None:
+            kept.watch(died)
         yield
     finally:
-        server.stop(within_s=_STOP_S)
+        kept.stop()
+
+
+class _Kept:
+    """A server that is started again where it ends, once it is watched."""
+
+    def __init__(self, start: Callable[..., GuardedProcess], *, name: str) -> None:
+        self.server = start()
+        self._start = start
+        self._name = name
+        self._stopping = Event()
+        self._watcher: Thread | None = None
+
+    def watch(self, died: Report) -> None:
+        self._watcher = Thread(target=self._watch, args=(died,), name=f"{self._name}-watcher", daemon=True)
+        self._watcher.start()
+
+    def _watch(self, died: Report) -> None:
+        while not self._stopping.wait(_RESTART_AFTER_S):
+            code = self.server.returncode()
+            if code is not None:
+                died(f"{self._name} ended with code {code} and is started again")
+                self.server = self._start(append=True)
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._watcher is not None:
+            self._watcher.join()
+        self.server.stop(within_s=_STOP_S)
 
 
 def _credentials(account: Account | None) -> dict[str, Any]:

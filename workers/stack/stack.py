@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -48,11 +49,18 @@ class Stack:
 
 @contextmanager
 def running_stack(
-    settings: Settings, *, folder: Path, shape: Shape, report: Report = lambda _: None, within_s: float = 180
+    settings: Settings,
+    *,
+    folder: Path,
+    shape: Shape,
+    report: Report = lambda _: None,
+    died: Report = lambda _: None,
+    within_s: float = 180,
 ) -> Iterator[Stack]:
     """Start everything, yield once it is ready, and stop everything at the end.
 
-    Servers whose URL is set are used; the others run embedded, with their data under `folder`.
+    Servers whose URL is set are used; the others run embedded, with their data under `folder`. What ends is
+    started again: `report` is told of servers, `died` of roles.
 
     Raises:
         UnavailableError: a role did not start; the message has the end of its log.
@@ -68,13 +76,23 @@ def running_stack(
         env |= {**addresses(settings, shape), "TMPDIR": str(scratch)}
         if shape.model and not settings.calibration:
             env["LINKNER_CALIBRATION"] = str(shape.model)  # a budget goes by the calibration of this model
+        if shape.model and "label_set" not in settings.model_fields_set:
+            env["LINKNER_LABEL_SET"] = _label_set(shape.model) or settings.label_set
         env |= shape.environment
-        supervisor = Supervisor(folder=logs, env=env)
+        supervisor = Supervisor(folder=logs, env=env, died=died)
         stack.callback(supervisor.stop)
         supervisor.start(roles(env, shape))
         report("starting the processes; the recognition service takes longest")
         supervisor.wait_until_ready(within_s=within_s, on_ready=lambda name: report(f"{name} is ready"))
         yield Stack(gateway_url=_gateway_url(env), env=env, supervisor=supervisor)
+
+
+def _label_set(model: Path) -> str:
+    """The name in a checkpoint's configuration; empty where there is none, as serving the model then says."""
+    try:
+        return str(json.loads((model / "config.json").read_bytes())["label_set"])
+    except (OSError, ValueError, LookupError, TypeError):
+        return ""
 
 
 def roles(env: dict[str, str], shape: Shape) -> list[Role]:
@@ -116,10 +134,10 @@ def _servers(settings: Settings, *, folder: Path, stack: ExitStack, report: Repo
     postgres, redis = settings.postgres_url, settings.redis_url
     if not postgres:
         report("starting PostgreSQL")
-        postgres = stack.enter_context(embedded_postgres(folder / "postgres"))
+        postgres = stack.enter_context(embedded_postgres(folder / "postgres", died=report))
     if not redis:
         report("starting Redis")
-        redis = stack.enter_context(embedded_redis(folder / "redis"))
+        redis = stack.enter_context(embedded_redis(folder / "redis", died=report))
     return {
         "LINKNER_POSTGRES_URL": postgres,
         "LINKNER_REDIS_URL": redis,

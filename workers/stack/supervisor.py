@@ -16,6 +16,7 @@ from workers.stack.guarded import GuardedProcess
 _STOP_S = 40.0
 _LONGEST_PAUSE_S = 10.0
 _YOUNG_S = 30.0
+_HOPELESS = 3  # restarts before all are ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,12 @@ class _Running:
 
 @dataclass(slots=True)
 class Supervisor:
-    """The processes of one stack. Logs go to `<folder>/<role>.log`."""
+    """The processes of one stack. Logs go to `<folder>/<role>.log`; `died` is told in words of what ends."""
 
     folder: Path
     env: Mapping[str, str]
     command: tuple[str, ...] = (sys.executable, "-m", "workers.cli")
+    died: Callable[[str], None] = lambda _: None
     _running: dict[str, _Running] = field(default_factory=dict, init=False)
     _stopping: Event = field(default_factory=Event, init=False)
     _watcher: Thread | None = field(default=None, init=False)
@@ -65,19 +67,22 @@ class Supervisor:
         """Wait for every role that can say so; `on_ready` is told each name.
 
         Raises:
-            UnavailableError: where one was not ready in time; the message has the end of its log.
+            UnavailableError: one was not ready in time, or any role ends again and again; the message has the
+                end of its log.
         """
         waiting = {name: entry.role for name, entry in self._running.items() if entry.role.is_ready}
         give_up = time.monotonic() + within_s
         while waiting:
+            late = waiting if time.monotonic() > give_up else ()
+            for name, entry in self._running.items():
+                if name in late or entry.restarts >= _HOPELESS:
+                    raise UnavailableError(
+                        f"{name} did not start", got=self.log_tail(name), hint=f"its log is {self._log(name)}"
+                    )
             for name, role in list(waiting.items()):
                 if role.is_ready is not None and role.is_ready():
                     del waiting[name]
                     on_ready(name)
-                elif time.monotonic() > give_up or self._running[name].restarts >= 3:
-                    raise UnavailableError(
-                        f"{name} did not start", got=self.log_tail(name), hint=f"its log is {self._log(name)}"
-                    )
             time.sleep(0.05)
 
     def pids(self) -> dict[str, int]:
@@ -118,6 +123,8 @@ class Supervisor:
     def _start_again(self, entry: _Running) -> None:
         """At once the first time, then after ever longer pauses while it keeps dying young."""
         lived_s = time.monotonic() - entry.started_at
+        last_words = self.log_tail(entry.role.name, characters=200).splitlines()[-1]
+        self.died(f"{entry.role.name} ended with code {entry.process.returncode()}: {last_words}")
         entry.process.stop(within_s=0.1)
         entry.died_young = entry.died_young + 1 if lived_s < _YOUNG_S else 0
         pause_s = min(0.5 * 2**entry.died_young, _LONGEST_PAUSE_S) if entry.died_young else 0.0

@@ -10,6 +10,7 @@ import pytest
 from linkner.classification import Form, FormName
 from linkner.detection import Detector
 from linkner.errors import CrashedError, RejectedError, UnavailableError
+from linkner.labels import label_set
 from linkner.spans import Recognition
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
@@ -44,6 +45,7 @@ class Scene:
             recogniser=self.recogniser,
             detector=DETECTOR,
             form=Form(),
+            label_set=label_set("wnut17"),
             clock=self.clock,
             max_attempts=5,
             policies=policies,
@@ -58,6 +60,18 @@ class Scene:
 
     def attempts(self) -> list[int]:
         return [stored.attempts for stored in self.store.texts(self.ids)]
+
+
+def test_documents_wait_for_a_model_of_the_right_labels() -> None:
+    scene = Scene()
+    scene.handle = replace(scene.handle, label_set=label_set("conll03"))
+    with pytest.raises(UnavailableError, match=r"LINKNER_LABEL_SET.*those of conll03.*got person"):
+        scene.handle(scene.ids)
+    assert scene.attempts() == [0, 0, 0]
+    assert scene.store.counts().documents["recognised"] == 0
+    scene.clock.sleep(10.0)
+    scene.handle = replace(scene.handle, label_set=label_set("wnut17"))
+    assert scene.handle(scene.relay()) == 3
 
 
 def test_uncertain_spans_become_questions_and_the_others_are_ready_to_join() -> None:
@@ -143,6 +157,7 @@ def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
         recogniser=RefusesZork(),
         detector=DETECTOR,
         form=Form(),
+        label_set=label_set("wnut17"),
         clock=scene.clock,
         max_attempts=5,
         policies=POLICIES,
