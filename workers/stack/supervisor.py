@@ -123,7 +123,7 @@ class Supervisor:
     def _start_again(self, entry: _Running) -> None:
         """At once the first time, then after ever longer pauses while it keeps dying young."""
         lived_s = time.monotonic() - entry.started_at
-        last_words = self.log_tail(entry.role.name, characters=200).splitlines()[-1]
+        last_words = self.log_tail(entry.role.name).splitlines()[-1][:300]
         self.died(f"{entry.role.name} ended with code {entry.process.returncode()}: {last_words}")
         entry.process.stop(within_s=0.1)
         entry.died_young = entry.died_young + 1 if lived_s < _YOUNG_S else 0
