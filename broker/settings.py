@@ -33,7 +33,9 @@ class Settings(BaseSettings):
     # LLM endpoint
     llm_base_url: str = Field("", description="OpenAI-compatible endpoint; without it no LLM is asked")
     llm_model: str = Field("gpt-4o-mini", description="Model name sent to the endpoint")
-    openai_api_key: SecretStr = Field(SecretStr(""), validation_alias="OPENAI_API_KEY")
+    openai_api_key: SecretStr = Field(
+        SecretStr(""), validation_alias="OPENAI_API_KEY", description="Key of the LLM endpoint"
+    )
     llm_deadline_s: float = Field(30.0, gt=0, description="Hard deadline of one LLM call")
     llm_endpoints: str = Field(
         "", description="JSON file of several endpoints; it replaces what is set for the one"
@@ -141,8 +143,8 @@ class Settings(BaseSettings):
     api_key: SecretStr = Field(SecretStr(""), description="Key that `linkner submit` and the like send")
 
     # Gateway
-    gateway_host: str = Field("127.0.0.1")
-    gateway_port: int = Field(8080, ge=0, le=65535)
+    gateway_host: str = Field("127.0.0.1", description="Address that the gateway listens on")
+    gateway_port: int = Field(8080, ge=0, le=65535, description="Its port; 0 takes a free one")
     gateway_keys: Literal["auto", "required", "off"] = Field(
         "auto", description="Whether requests need an API key; auto: unless only this machine can reach it"
     )

@@ -39,6 +39,7 @@ COMMANDS = {
     "cost": ("cost",),
     "batches": ("batches",),
     "limits": ("limits",),
+    "settings": ("settings",),
     "simulate": ("simulate-llm",),
     "roles": ("gateway", "relay", "batcher", "worker", "migrate"),
 }
