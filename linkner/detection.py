@@ -21,6 +21,9 @@ EPSILON = 0.3
 MAX_CANDIDATES = 8
 """Most candidates of one document by default."""
 
+CANDIDATE_FLOOR = 0.05
+"""From which error probability on a span is a candidate, where its post is asked about under a budget."""
+
 PROPOSING_FLOOR = 0.35
 """From which error probability on an LLM that may propose names is asked about a span not predicted."""
 
@@ -99,7 +102,7 @@ class BudgetDetector:
 
     calibration: Calibration
     least: float
-    floor: float = 0.05
+    floor: float = CANDIDATE_FLOOR
     max_candidates: int = MAX_CANDIDATES
     proposes: bool = False
 
