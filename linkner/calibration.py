@@ -2,7 +2,7 @@
 
 It is fitted on labelled posts (`linkner calibrate`) and lies beside the checkpoint. Errors of predicted
 entities and missed entities are put on one scale, the probability that the local label is wrong, so that a
-budget of questions can go where an answer is most likely to change something.
+budget goes to the posts where an answer is most likely to change something.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The probability that the local label of a span is wrong, and the least worth a question by budget.
+    """The probability that the local label of a span is wrong, and the least worth asking about by budget.
 
     Attributes:
         wrong: of a predicted entity, by its label, from 1 - p(label).
         missed: of a span that is labelled O or lost against another, from its entity probability.
-        least: by questions per 100 posts, the error probability from which on a post's candidates are worth a
-            question: posts whose best candidate has less are not asked about.
+        least: by how many posts of 100 are asked about, the error probability from which on a post is one of
+            them: posts whose best candidate has less are not asked about.
     """
 
     wrong: Mapping[str, Curve]
@@ -76,7 +76,7 @@ class Calibration:
         return self.missed(1.0 - scored.scores[OUTSIDE])
 
     def worth(self, budget: float) -> float:
-        """The least error probability that is worth a question at `budget` questions per 100 posts.
+        """The least error probability that is worth asking about where `budget` posts of 100 may be.
 
         Between two calibrated budgets it is in proportion; beyond the largest every post is worth it, and
         without a budget none is.

@@ -89,8 +89,9 @@ class BudgetDetector:
     """Chooses candidates by their calibrated error probability: the posts where an answer helps most.
 
     A document is asked about where the error probability of one of its spans is at least `least` (see
-    `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
-    `floor` on are candidates, `max_candidates` at the most: in one question, further candidates cost little.
+    `Calibration.worth`, which knows it for a budget: how many posts of 100 are asked about). Then all of its
+    spans from `floor` on are candidates, `max_candidates` at the most: in one question, further ones cost
+    little.
 
     With `proposes` (the form `propose`) the LLM may add names itself. Of the spans that were not predicted it
     is then asked about those from PROPOSING_FLOOR on, and about the one that brought the question: it tends

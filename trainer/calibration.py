@@ -1,4 +1,4 @@
-"""Fitting a calibration on labelled posts, and what budgets of questions buy by it."""
+"""Fitting a calibration on labelled posts, and what budgets buy by it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainer.evaluation.linked import link_found
 from trainer.evaluation.local import Recognised
 
 BUDGETS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 80.0)
-"""Questions per 100 posts that are calibrated, where a question is about a whole post."""
+"""How many posts of 100 are asked about, for each budget that is calibrated."""
 
 FOLDS = 5
 _SEED = 1  # of the folds: a model's frontier is the same whenever it is drawn
@@ -81,7 +81,7 @@ def _isotonic(pairs: Sequence[Pair]) -> Curve:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What a budget of questions per 100 posts buys: F1, and what was really asked, per 100 posts."""
+    """What a budget buys, so many posts of 100 asked about: F1, and what was really asked, per 100 posts."""
 
     budget: float
     f1: float
@@ -102,7 +102,7 @@ def frontier(
     `proposes`: the judge may add entities that are no candidates (form `propose`).
 
     A post of the fold is asked about where its worth is that of the others' best posts in the budget, so the
-    number of questions is near the budget, not equal to it.
+    number of posts asked about is near the budget, not equal to it.
     """
     fitted = cross_fitted(recognised, folds(len(recognised), seed=_SEED), budgets=budgets)
     detectors = [replace(detector, proposes=proposes) for detector in fitted]
