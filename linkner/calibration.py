@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from linkner.errors import CheckpointError, ConfigurationError
-from linkner.spans import OUTSIDE, ScoredSpan
+from linkner.spans import ScoredSpan
+from linkner.writing import replacing
 
 FILE = "calibration.json"
 """Its name in the folder of a checkpoint."""
@@ -73,7 +74,7 @@ class Calibration:
         """The probability that the local label of the span is wrong, in [0, 1]."""
         if predicted and scored.label in self.wrong:
             return self.wrong[scored.label](1.0 - scored.probability)
-        return self.missed(1.0 - scored.scores[OUTSIDE])
+        return self.missed(scored.entity_probability)
 
     def worth(self, budget: float) -> float:
         """The least error probability that is worth asking about where `budget` posts of 100 may be.
@@ -99,9 +100,14 @@ class Calibration:
 
 
 def write(folder: Path, calibration: Calibration) -> Path:
-    """Write it into a checkpoint's folder; the path of the file."""
+    """Write it into a checkpoint's folder, in place of the one before; the path of the file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     path = folder / FILE
-    path.write_text(json.dumps(calibration.to_json(), indent=1) + "\n", encoding="utf-8")
+    with replacing(path) as file:
+        file.write(json.dumps(calibration.to_json(), indent=1) + "\n")
     return path
 
 
