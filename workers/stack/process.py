@@ -24,6 +24,7 @@ from linkner.errors import ConfigurationError, UnavailableError
 from workers.stack.guarded import GuardedProcess
 
 _LONGEST_SOCKET_FOLDER = 80  # a socket's whole path may have 107 bytes (Linux) or 103 (macOS)
+_READY_S = 60.0
 _STOP_S = 30.0
 _POLL_S = 0.02
 
@@ -104,7 +105,6 @@ def running(
     stop_signal: str,
     is_ready: Callable[[], bool],
     account: Account | None = None,
-    ready_within_s: float = 60.0,
 ) -> Iterator[None]:
     """Run a server in the foreground of `log` until the block ends, then stop it and wait for it.
 
@@ -122,7 +122,7 @@ def running(
         **_credentials(account),
     )
     try:
-        _wait_until_ready(server, is_ready, log=log, within_s=ready_within_s)
+        _wait_until_ready(server, is_ready, log=log)
         yield
     finally:
         server.stop(within_s=_STOP_S)
@@ -132,10 +132,8 @@ def _credentials(account: Account | None) -> dict[str, Any]:
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def _wait_until_ready(
-    server: GuardedProcess, is_ready: Callable[[], bool], *, log: Path, within_s: float
-) -> None:
-    give_up = time.monotonic() + within_s
+def _wait_until_ready(server: GuardedProcess, is_ready: Callable[[], bool], *, log: Path) -> None:
+    give_up = time.monotonic() + _READY_S
     while not is_ready():
         if server.returncode() is not None or time.monotonic() > give_up:
             raise UnavailableError(
