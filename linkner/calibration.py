@@ -23,8 +23,8 @@ from linkner.writing import replacing
 FILE = "calibration.json"
 """Its name in the folder of a checkpoint."""
 
-DEFAULT = Path(__file__).parent / "recognition" / "checkpoints" / "wnut17"
-"""The folder of the calibration of the checkpoint that comes with LinkNER."""
+DEFAULT_CHECKPOINT = Path(__file__).parent / "recognition" / "checkpoints" / "wnut17"
+"""The folder of the checkpoint that comes with LinkNER; its path is here for those that never load torch."""
 
 FORMAT = 1
 
