@@ -1,5 +1,5 @@
 """Recognition, detection and classification of named entities: the pure core of LinkNER.
 
-Nothing here does I/O, and importing it never imports torch: the local model lives under
-`linkner.recognition` and is imported by name only where it runs.
+Its only I/O is with files, in its own formats: it knows no queue, server or database. Importing it never
+imports torch: the local model lives under `linkner.recognition` and is imported by name only where it runs.
 """

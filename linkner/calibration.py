@@ -2,7 +2,7 @@
 
 It is fitted on labelled posts (`linkner calibrate`) and lies beside the checkpoint. Errors of predicted
 entities and missed entities are put on one scale, the probability that the local label is wrong, so that a
-budget of questions can go where an answer is most likely to change something.
+budget goes to the posts where an answer is most likely to change something.
 """
 
 from __future__ import annotations
@@ -17,13 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from linkner.errors import CheckpointError, ConfigurationError
-from linkner.spans import OUTSIDE, ScoredSpan
+from linkner.spans import ScoredSpan
+from linkner.writing import replacing
 
 FILE = "calibration.json"
 """Its name in the folder of a checkpoint."""
 
-DEFAULT = Path(__file__).parent / "recognition" / "checkpoints" / "wnut17"
-"""The folder of the calibration of the checkpoint that comes with LinkNER."""
+DEFAULT_CHECKPOINT = Path(__file__).parent / "recognition" / "checkpoints" / "wnut17"
+"""The folder of the checkpoint that comes with LinkNER; its path is here for those that never load torch."""
 
 FORMAT = 1
 
@@ -56,13 +57,13 @@ class Curve:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The probability that the local label of a span is wrong, and the least worth a question by budget.
+    """The probability that the local label of a span is wrong, and the least worth asking about by budget.
 
     Attributes:
         wrong: of a predicted entity, by its label, from 1 - p(label).
         missed: of a span that is labelled O or lost against another, from its entity probability.
-        least: by questions per 100 posts, the error probability from which on a post's candidates are worth a
-            question: posts whose best candidate has less are not asked about.
+        least: by how many posts of 100 are asked about, the error probability from which on a post is one of
+            them: posts whose best candidate has less are not asked about.
     """
 
     wrong: Mapping[str, Curve]
@@ -73,10 +74,10 @@ class Calibration:
         """The probability that the local label of the span is wrong, in [0, 1]."""
         if predicted and scored.label in self.wrong:
             return self.wrong[scored.label](1.0 - scored.probability)
-        return self.missed(1.0 - scored.scores[OUTSIDE])
+        return self.missed(scored.entity_probability)
 
     def worth(self, budget: float) -> float:
-        """The least error probability that is worth a question at `budget` questions per 100 posts.
+        """The least error probability that is worth asking about where `budget` posts of 100 may be.
 
         Between two calibrated budgets it is in proportion; beyond the largest every post is worth it, and
         without a budget none is.
@@ -99,9 +100,14 @@ class Calibration:
 
 
 def write(folder: Path, calibration: Calibration) -> Path:
-    """Write it into a checkpoint's folder; the path of the file."""
+    """Write it into a checkpoint's folder, in place of the one before; the path of the file.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     path = folder / FILE
-    path.write_text(json.dumps(calibration.to_json(), indent=1) + "\n", encoding="utf-8")
+    with replacing(path) as file:
+        file.write(json.dumps(calibration.to_json(), indent=1) + "\n")
     return path
 
 

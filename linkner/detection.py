@@ -21,6 +21,9 @@ EPSILON = 0.3
 MAX_CANDIDATES = 8
 """Most candidates of one document by default."""
 
+CANDIDATE_FLOOR = 0.05
+"""From which error probability on a span is a candidate, where its post is asked about under a budget."""
+
 PROPOSING_FLOOR = 0.35
 """From which error probability on an LLM that may propose names is asked about a span not predicted."""
 
@@ -86,8 +89,9 @@ class BudgetDetector:
     """Chooses candidates by their calibrated error probability: the posts where an answer helps most.
 
     A document is asked about where the error probability of one of its spans is at least `least` (see
-    `Calibration.worth`, which knows it for a budget of questions per 100 posts). Then all of its spans from
-    `floor` on are candidates, `max_candidates` at the most: in one question, further candidates cost little.
+    `Calibration.worth`, which knows it for a budget: how many posts of 100 are asked about). Then all of its
+    spans from `floor` on are candidates, `max_candidates` at the most: in one question, further ones cost
+    little.
 
     With `proposes` (the form `propose`) the LLM may add names itself. Of the spans that were not predicted it
     is then asked about those from PROPOSING_FLOOR on, and about the one that brought the question: it tends
@@ -99,7 +103,7 @@ class BudgetDetector:
 
     calibration: Calibration
     least: float
-    floor: float = 0.05
+    floor: float = CANDIDATE_FLOOR
     max_candidates: int = MAX_CANDIDATES
     proposes: bool = False
 

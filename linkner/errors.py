@@ -8,6 +8,7 @@ LinknerError
 └── ServiceError           a service answered with an error or not at all
     ├── UnavailableError        try again later (`retry_after_s` where the service said when)
     │   ├── BudgetSpentError    the money for it is spent until then
+    │   ├── NotReachedError     no connection came to be, so that it knows nothing of the request
     │   └── StoppedError        this process ends, and broke the request off
     ├── RejectedError           the same request will be refused again
     └── CrashedError            the service failed at this request, which may be why

@@ -98,6 +98,6 @@ def _on_dev(
     """The dev F1 of a model with these weights in the best balance, and the weights that have it."""
     model = checkpoint.build(config)
     checkpoint.fill(model, state, folder)
-    recogniser = Recogniser(model.eval(), config, checkpoint.vectoriser(config), device=device)
+    recogniser = Recogniser(model, config, checkpoint.vectoriser(config), device=device)
     scores, weights = balanced(recogniser, checkpoint.trained_state(model), dev)
     return scores.micro.f1, weights

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from linkner.conll import Sentence
 from linkner.recognition.recogniser import Recogniser
-from linkner.recognition.spanner import CLASSES
+from linkner.recognition.spanner import CLASS_WEIGHTS
 from linkner.scoring import Scores
 from trainer.evaluation.local import scored
 
@@ -45,5 +45,5 @@ def balanced(
     """
     shift, scores = best_shift(recogniser, sentences)
     weights = {name: value.clone() for name, value in trained.items()}
-    weights[f"{CLASSES}bias"][0] -= shift
+    weights[f"{CLASS_WEIGHTS}bias"][0] -= shift
     return scores, weights

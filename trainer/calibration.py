@@ -1,4 +1,4 @@
-"""Fitting a calibration on labelled posts, and what budgets of questions buy by it."""
+"""Fitting a calibration on labelled posts, and what budgets buy by it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from trainer.evaluation.linked import link_found
 from trainer.evaluation.local import Recognised
 
 BUDGETS = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 40.0, 50.0, 60.0, 80.0)
-"""Questions per 100 posts that are calibrated, where a question is about a whole post."""
+"""How many posts of 100 are asked about, for each budget that is calibrated."""
 
 FOLDS = 5
+_SEED = 1  # of the folds: a model's frontier is the same whenever it is drawn
 _LEAST_OF_A_LABEL = 30  # predicted entities below which a label shares the curve of all
 
 Pair = tuple[float, bool]
 
 
-def fit(recognised: Recognised, *, floor: float = 0.05, budgets: Sequence[float] = BUDGETS) -> Calibration:
+def fit(recognised: Recognised, *, budgets: Sequence[float] = BUDGETS) -> Calibration:
     """The calibration of these labelled posts: isotonic regression of errors on what the model says.
 
     Raises:
@@ -56,14 +57,12 @@ def fit(recognised: Recognised, *, floor: float = 0.05, budgets: Sequence[float]
         missed=_isotonic(missed),
         least={},
     )
-    return replace(unranked, least=_least(unranked, recognised, floor=floor, budgets=budgets))
+    return replace(unranked, least=_least(unranked, recognised, budgets))
 
 
-def _least(
-    calibration: Calibration, recognised: Recognised, *, floor: float, budgets: Sequence[float]
-) -> dict[float, float]:
+def _least(calibration: Calibration, recognised: Recognised, budgets: Sequence[float]) -> dict[float, float]:
     """By budget, the error probability of the last post that it still pays for."""
-    detector = BudgetDetector(calibration=calibration, least=0.0, floor=floor)
+    detector = BudgetDetector(calibration=calibration, least=0.0)
     best = sorted(
         (ranked[0][0] for one in recognised.recognitions if (ranked := detector.ranked(one))), reverse=True
     )
@@ -82,7 +81,7 @@ def _isotonic(pairs: Sequence[Pair]) -> Curve:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """What a budget of questions per 100 posts buys: F1, and what was really asked, per 100 posts."""
+    """What a budget buys, so many posts of 100 asked about: F1, and what was really asked, per 100 posts."""
 
     budget: float
     f1: float
@@ -96,18 +95,16 @@ def frontier(
     judge: Judge,
     *,
     budgets: Sequence[float] = BUDGETS,
-    floor: float = 0.05,
     proposes: bool = False,
-    seed: int = 1,
 ) -> list[Bought]:
     """What each budget buys, cross-validated: each fold of the posts is asked by a calibration of the others.
 
     `proposes`: the judge may add entities that are no candidates (form `propose`).
 
     A post of the fold is asked about where its worth is that of the others' best posts in the budget, so the
-    number of questions is near the budget, not equal to it.
+    number of posts asked about is near the budget, not equal to it.
     """
-    fitted = _cross_fitted(recognised, floor=floor, budgets=budgets, seed=seed)
+    fitted = cross_fitted(recognised, folds(len(recognised), seed=_SEED), budgets=budgets)
     detectors = [replace(detector, proposes=proposes) for detector in fitted]
     bought = []
     for budget in budgets:
@@ -128,17 +125,20 @@ def frontier(
     return bought
 
 
-def _cross_fitted(
-    recognised: Recognised, *, floor: float, budgets: Sequence[float], seed: int
-) -> list[BudgetDetector]:
-    """For each post the detector that was calibrated on the folds without it."""
-    fold = [index % FOLDS for index in range(len(recognised))]
+def folds(count: int, *, seed: int) -> list[int]:
+    """The fold of each of so many posts, drawn at random; the folds are as equal in size as can be."""
+    fold = [index % FOLDS for index in range(count)]
     random.Random(seed).shuffle(fold)
+    return fold
+
+
+def cross_fitted(
+    recognised: Recognised, fold: Sequence[int], *, budgets: Sequence[float] = BUDGETS
+) -> list[BudgetDetector]:
+    """For each post the detector that was calibrated on the posts of the other folds than its own."""
     fitted = {
         number: BudgetDetector(
-            calibration=fit(_without(recognised, fold, number), floor=floor, budgets=budgets),
-            least=0.0,
-            floor=floor,
+            calibration=fit(_without(recognised, fold, number), budgets=budgets), least=0.0
         )
         for number in sorted(set(fold))
     }

@@ -1,4 +1,4 @@
-"""The picture of what a budget of questions buys."""
+"""The picture of what a budget buys."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trainer.calibration import Bought
 
 
 def draw_frontier(bought: Sequence[Bought], *, local_f1: float, path: Path, title: str) -> None:
-    """Write a PNG: F1 over posts asked about per 100 posts, from the local model alone on."""
+    """Write a PNG: F1 over the posts of 100 that are asked about, from the local model alone on."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6.0, 4.2), layout="constrained")

@@ -175,7 +175,7 @@ class _Loop:
     def balance(self, dev: Sequence[Sentence]) -> tuple[Scores, dict[str, Tensor]]:
         """The scores on dev with precision and recall in balance, and a copy of those weights."""
         recogniser = Recogniser(
-            self.model, self._config, self._vectoriser, device=self._device.type, half=self._half
+            self.model, self._config, self._vectoriser, device=str(self._device), half=self._half
         )
         return balanced(recogniser, checkpoint.trained_state(self.model), dev)
 

@@ -70,8 +70,9 @@ class GatewayClient:
         """The same with what was `erased`."""
         return self._get("/v1/feed", after=after, limit=limit)
 
-    def follow(self, *, after: int = 0) -> Iterator[list[dict[str, Any]]]:
-        """Pages of the feed for ever; an empty one where nothing was new."""
+    def follow(self) -> Iterator[list[dict[str, Any]]]:
+        """Pages of the feed from its beginning, for ever; an empty one where nothing was new."""
+        after = 0
         while True:
             items, after = self.feed(after=after)
             yield items

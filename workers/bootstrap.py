@@ -169,7 +169,9 @@ def detector(settings: Settings) -> Detects:
         return Detector(
             threshold=settings.threshold, epsilon=settings.epsilon, max_candidates=settings.max_candidates
         )
-    found = calibration.read(Path(settings.calibration) if settings.calibration else calibration.DEFAULT)
+    found = calibration.read(
+        Path(settings.calibration) if settings.calibration else calibration.DEFAULT_CHECKPOINT
+    )
     return BudgetDetector(
         calibration=found,
         least=found.worth(settings.budget),

@@ -117,7 +117,7 @@ def ask_at_once(text: str, candidates: Sequence[Span], *, form: Form, label_set:
             template=form.template,
         )
     else:
-        prompt = ask_packed(text, asked, label_set, propose=form.name == "propose", described=form.described)
+        prompt = ask_packed(text, asked, label_set, propose=form.proposes, described=form.described)
     return Question(prompt, text, asked)
 
 

@@ -29,7 +29,7 @@ from linkner.recognition.encoder import (
     set_dropout,
 )
 from linkner.recognition.features import Vectoriser
-from linkner.recognition.spanner import CLASSES, SpanHead, SpanNer
+from linkner.recognition.spanner import CLASS_WEIGHTS, SpanHead, SpanNer
 from linkner.recognition.uncertainty import ACTIVATIONS, METHODS, Activation, Method
 
 FORMAT = 1
@@ -168,7 +168,7 @@ def adopt(model: SpanNer, config: ModelConfig, folder: Path) -> None:
     same = read_config(folder).labels == config.labels
 
     def shared(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value for name, value in state.items() if same or not name.startswith(CLASSES)}
+        return {name: value for name, value in state.items() if same or not name.startswith(CLASS_WEIGHTS)}
 
     _fill(shared(trained_state(model)), shared(read_weights(folder)), folder / _WEIGHTS)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from linkner.calibration import DEFAULT_CHECKPOINT
 from linkner.errors import ConfigurationError
 from linkner.recognition import checkpoint
 from linkner.recognition.checkpoint import ModelConfig
@@ -18,9 +19,6 @@ from linkner.recognition.spanner import SpanNer
 from linkner.recognition.uncertainty import SAMPLING, Method, estimate
 from linkner.spans import Recognition, ScoredSpan
 from linkner.text import to_text, words
-
-DEFAULT_CHECKPOINT = Path(__file__).parent / "checkpoints" / "wnut17"
-"""The checkpoint that comes with LinkNER."""
 
 FLOOR = 0.02
 """Least entity probability of a plausible span, by default."""

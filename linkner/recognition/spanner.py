@@ -11,7 +11,7 @@ from torch.nn import functional
 from linkner.recognition.bottleneck import Bottleneck
 from linkner.recognition.features import SHAPE_BITS, Batch
 
-CLASSES = "head.classify."
+CLASS_WEIGHTS = "head.classify."
 """What the names of the weights begin with that belong to the labels: `weight` and `bias`, a row for each."""
 
 _OUTSIDE_LOGIT = 4.0  # p(OUTSIDE) of about 0.9 among seven classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 from linkner.conll import Sentence
 from linkner.detection import Detector, Detects
@@ -22,8 +22,6 @@ ProtocolName = Literal["deployed", "paper"]
 evaluates, predicted entities with u > τ, and gold spans that the model labelled O with u > τ. That puts gold
 boundaries before the LLM, which no stream can: it is for comparison with the paper's tables only.
 """
-
-PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
 NO_ANSWER = "no-answer"
 """The reason of a candidate that the judge gave no label to."""

@@ -28,9 +28,7 @@ class Planned:
     kind: str
 
 
-def schedule(
-    *, seed: int, seconds: float, kill_every_s: float, rare: Mapping[str, int] = RARE
-) -> list[Planned]:
+def schedule(*, seed: int, seconds: float, kill_every_s: float) -> list[Planned]:
     """The faults of a run of so many seconds, in order.
 
     Kills come about every `kill_every_s`; the rare ones fall between a tenth and nine tenths of the run, each
@@ -39,9 +37,9 @@ def schedule(
     drawn = random.Random(seed)
     kills = int(seconds / kill_every_s)
     planned = [Planned((number + drawn.uniform(0.2, 0.8)) * kill_every_s, KILL) for number in range(kills)]
-    kinds = [kind for kind, count in sorted(rare.items()) for _ in range(count)]
+    kinds = [kind for kind, count in sorted(RARE.items()) for _ in range(count)]
     drawn.shuffle(kinds)
-    part_s = 0.8 * seconds / max(len(kinds), 1)
+    part_s = 0.8 * seconds / len(kinds)
     for number, kind in enumerate(kinds):
         planned.append(Planned(0.1 * seconds + (number + drawn.random()) * part_s, kind))
     return sorted(planned)

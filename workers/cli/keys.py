@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from linkner.errors import InputError
+from workers.ports import Scope
 
 if TYPE_CHECKING:
     from workers.store.keys import PostgresKeys
 
 _NAME = re.compile(r"[\w.@-]{1,100}")
-_SCOPES = ("submit", "read", "admin")
+_SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 Name = Annotated[str, typer.Argument(help="A name for whoever uses it, such as crawler-1.")]
 
@@ -52,7 +53,8 @@ def create(
     unknown = [given for given in scope if given not in _SCOPES]
     if unknown:
         raise InputError("unknown scope", expected=" or ".join(_SCOPES), got=", ".join(unknown))
-    typer.echo(_keys().create(name, scopes=set(scope), posts_per_minute=posts_per_minute))  # type: ignore[arg-type]
+    scopes = {one for one in _SCOPES if one in scope}
+    typer.echo(_keys().create(name, scopes=scopes, posts_per_minute=posts_per_minute))
 
 
 def list_keys(json_only: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:

@@ -26,6 +26,7 @@ from linkner.errors import ConfigurationError, UnavailableError
 from workers.stack.guarded import GuardedProcess
 
 _LONGEST_SOCKET_FOLDER = 80  # a socket's whole path may have 107 bytes (Linux) or 103 (macOS)
+_READY_S = 60.0
 _STOP_S = 30.0
 _POLL_S = 0.02
 _RESTART_AFTER_S = 1.0
@@ -110,7 +111,6 @@ def running(
     is_ready: Callable[[], bool],
     account: Account | None = None,
     died: Report | None = None,
-    ready_within_s: float = 60.0,
 ) -> Iterator[None]:
     """Run a server in the foreground of `log` until the block ends, then stop it and wait for it.
 
@@ -131,7 +131,7 @@ def running(
     )
     kept = _Kept(start, name=log.stem)
     try:
-        _wait_until_ready(kept.server, is_ready, log=log, within_s=ready_within_s)
+        _wait_until_ready(kept.server, is_ready, log=log)
         if died is not None:
             kept.watch(died)
         yield
@@ -171,10 +171,8 @@ def _credentials(account: Account | None) -> dict[str, Any]:
     return {} if account is None else {"user": account.uid, "group": account.gid, "extra_groups": []}
 
 
-def _wait_until_ready(
-    server: GuardedProcess, is_ready: Callable[[], bool], *, log: Path, within_s: float
-) -> None:
-    give_up = time.monotonic() + within_s
+def _wait_until_ready(server: GuardedProcess, is_ready: Callable[[], bool], *, log: Path) -> None:
+    give_up = time.monotonic() + _READY_S
     while not is_ready():
         if server.returncode() is not None or time.monotonic() > give_up:
             raise UnavailableError(

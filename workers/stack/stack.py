@@ -16,6 +16,8 @@ from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.supervisor import Role, Supervisor
 from workers.store.migrating import migrate
 
+_READY_S = 180.0
+
 Report = Callable[[str], None]
 
 
@@ -55,7 +57,6 @@ def running_stack(
     shape: Shape,
     report: Report = lambda _: None,
     died: Report = lambda _: None,
-    within_s: float = 180,
 ) -> Iterator[Stack]:
     """Start everything, yield once it is ready, and stop everything at the end.
 
@@ -83,7 +84,7 @@ def running_stack(
         stack.callback(supervisor.stop)
         supervisor.start(roles(env, shape))
         report("starting the processes; the recognition service takes longest")
-        supervisor.wait_until_ready(within_s=within_s, on_ready=lambda name: report(f"{name} is ready"))
+        supervisor.wait_until_ready(within_s=_READY_S, on_ready=lambda name: report(f"{name} is ready"))
         yield Stack(gateway_url=_gateway_url(env), env=env, supervisor=supervisor)
 
 

@@ -17,6 +17,7 @@ _STOP_S = 40.0
 _LONGEST_PAUSE_S = 10.0
 _YOUNG_S = 30.0
 _HOPELESS = 3  # restarts before all are ready
+_TAIL = 1500  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,9 +94,9 @@ class Supervisor:
         """How often each role has been started again."""
         return {name: entry.restarts for name, entry in self._running.items()}
 
-    def log_tail(self, name: str, *, characters: int = 1500) -> str:
+    def log_tail(self, name: str) -> str:
         """The end of a role's log."""
-        return self._log(name).read_text(errors="replace").strip()[-characters:] or "an empty log"
+        return self._log(name).read_text(errors="replace").strip()[-_TAIL:] or "an empty log"
 
     def stop(self) -> None:
         """Stop every role and wait for all of them: first those that ask others, then the services."""

@@ -102,12 +102,11 @@ def _insert_questions(connection: Connection, results: Sequence[Recognised]) -> 
         _Question(question_id, candidates, result)
         for question_id, (result, candidates) in zip(ids, pairs, strict=True)
     ]
-    rows = [
-        (result.document_id, result.skip_reason, result.deadline_s, result.lane, new.question_id)
-        for new in questions
-        for result in (new.result,)
-    ]
-    names = ("document_id", "reason", "deadline_s", "lane", "id")
+    rows: list[tuple[object, ...]] = []
+    for new in questions:
+        of = new.result
+        rows.append((new.question_id, of.document_id, of.skip_reason, of.deadline_s, of.lane))
+    names = ("id", "document_id", "reason", "deadline_s", "lane")
     connection.execute(_INSERT_QUESTIONS, columns(rows, *names))
     return questions
 

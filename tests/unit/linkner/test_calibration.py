@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkner.calibration import Calibration, Curve, read, write
-from linkner.errors import CheckpointError, ConfigurationError
+from linkner.errors import CheckpointError, ConfigurationError, InputError
 from linkner.spans import ScoredSpan, Span
 
 CALIBRATION = Calibration(
@@ -64,6 +65,23 @@ def test_what_is_written_is_read_back_from_folder_or_file(tmp_path: Path) -> Non
     path = write(tmp_path, CALIBRATION)
 
     assert read(tmp_path) == read(path) == CALIBRATION
+
+
+def test_it_is_written_whole_in_place_of_the_one_before(tmp_path: Path) -> None:
+    path = write(tmp_path, CALIBRATION)
+    text = path.read_text()
+
+    with path.open() as reading:
+        write(tmp_path, replace(CALIBRATION, least={}))
+        assert reading.read() == text  # who reads it meanwhile has the old one, and not half of either
+
+    assert read(path).least == {}
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_that_takes_no_file_is_an_error_of_ours() -> None:
+    with pytest.raises(InputError, match=r"cannot write .*calibration\.json"):
+        write(Path("/proc/self"), CALIBRATION)  # where not even root may
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1, "wrong": {"a": []}}'])

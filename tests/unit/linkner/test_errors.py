@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from linkner.errors import (
-    CheckpointError,
-    ConfigurationError,
-    FileFormatError,
-    InputError,
-    LinknerError,
-    RejectedError,
-    ServiceError,
-    UnavailableError,
-)
+from linkner import errors
+from linkner.errors import FileFormatError, InputError, LinknerError, RejectedError, UnavailableError
 
 
 def test_a_message_has_its_parts_in_order() -> None:
@@ -53,20 +47,14 @@ def test_a_service_says_when_to_come_back() -> None:
     assert UnavailableError("down").retry_after_s is None
 
 
-@pytest.mark.parametrize(
-    ("error", "family"),
-    [
-        (FileFormatError, InputError),
-        (InputError, LinknerError),
-        (ConfigurationError, LinknerError),
-        (CheckpointError, LinknerError),
-        (UnavailableError, ServiceError),
-        (RejectedError, ServiceError),
-        (ServiceError, LinknerError),
-    ],
-)
-def test_the_tree(error: type[Exception], family: type[Exception]) -> None:
-    assert issubclass(error, family)
+def test_the_tree_that_is_drawn_is_the_one_there_is() -> None:
+    drawn, path = {}, [Exception.__name__]
+    for indent, name in re.findall(r"^([│├└─ ]*)(\w+Error)\b", errors.__doc__ or "", re.MULTILINE):
+        depth = 1 + len(indent) // 4
+        path[depth:] = [name]
+        drawn[name] = path[depth - 1]
+    there = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, LinknerError)]
+    assert drawn == {one.__name__: one.__base__.__name__ for one in there}
 
 
 def test_what_may_be_tried_again_is_never_what_was_refused() -> None:

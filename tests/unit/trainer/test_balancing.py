@@ -35,7 +35,7 @@ def test_the_shift_with_the_best_f1_is_found(recogniser: Recogniser, shift: floa
     assert scores.micro.f1 == 1.0
 
 
-def test_of_equally_good_shifts_the_smallest_is_taken(recogniser: Recogniser) -> None:
+def test_of_equally_good_shifts_the_first_is_taken(recogniser: Recogniser) -> None:
     nothing = [Sentence(words=("tree",), entities=())]
     shift, _ = best_shift(recogniser, nothing)
     assert shift == SHIFTS[0] == 0.0

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from linkner.errors import InputError
 from linkner.labels import label_set
 from linkner.replies import RecordedReply
 from tests.unit.trainer.evaluation.examples import of_one, scored
-from trainer.calibration import fit, frontier
+from trainer.calibration import FOLDS, cross_fitted, fit, folds, frontier
 from trainer.evaluation.judges import ReplayJudge
 from trainer.evaluation.linked import unlinked
 from trainer.evaluation.local import Recognised, pooled
@@ -21,6 +23,16 @@ EMPTY = of_one()
 def posts(times: int = 24) -> Recognised:
     """Three posts of five are right as they stand; in two an LLM mends what is wrong."""
     return pooled([CERTAIN, WRONG, MISSED, EMPTY, EMPTY] * times)
+
+
+def one_of_a_kind(probability: float) -> Recognised:
+    """A post with an entity and a plausible span of a probability that no other post has."""
+    right = probability > 0.7
+    return of_one(
+        scored(0, 1, person=probability),
+        plausible=(scored(3, 4, location=probability / 2),),
+        gold=GOLD if right else (),
+    )
 
 
 def judge(recognised: Recognised) -> ReplayJudge:
@@ -56,10 +68,23 @@ def test_a_budget_is_spent_on_the_posts_that_are_worth_it() -> None:
     assert local_f1 < bought[20.0].f1 <= bought[40.0].f1
 
 
-def test_the_same_seed_gives_the_same_frontier() -> None:
-    recognised = posts()
+def test_a_post_is_judged_by_a_calibration_that_never_saw_it() -> None:
+    everyone = [one_of_a_kind(0.4 + number / 100) for number in range(60)]
+    fold = folds(len(everyone), seed=1)
 
-    assert frontier(recognised, judge(recognised)) == frontier(recognised, judge(recognised))
+    detectors = cross_fitted(pooled(everyone), fold)
+
+    for own, detector in zip(fold, detectors, strict=True):
+        others = pooled([post for post, number in zip(everyone, fold, strict=True) if number != own])
+        assert detector.calibration == fit(others)
+    assert detectors[0].calibration != fit(pooled(everyone))
+
+
+def test_a_seed_draws_folds_of_one_size_and_always_the_same() -> None:
+    fold = folds(50, seed=1)
+
+    assert Counter(fold) == dict.fromkeys(range(FOLDS), 10)
+    assert fold == folds(50, seed=1) != folds(50, seed=2)
 
 
 def test_too_few_spans_are_refused() -> None:

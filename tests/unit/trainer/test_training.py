@@ -15,7 +15,7 @@ from linkner.spans import LabelledSpan, Span
 from tests.unit.trainer.tiny import recipe, sentences, tiny_config
 from trainer.evaluation.local import scored
 from trainer.recipe import Progress, Recipe
-from trainer.training import Place, train_model
+from trainer.training import Place, _rate, train_model
 
 
 @pytest.fixture
@@ -193,6 +193,22 @@ def test_a_dear_bottleneck_lets_nothing_through(config, tmp_path) -> None:
 def test_a_price_without_a_bottleneck_is_refused(config, tmp_path) -> None:
     with pytest.raises(ConfigurationError, match="bottleneck"):
         run(config, recipe(bottleneck=1e-3), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("warmup", "rates"),
+    [
+        (0.2, {0.0: 0.0, 0.1: 0.5, 0.2: 1.0, 0.6: 0.5, 1.0: 0.0}),
+        (0.0, {0.0: 1.0, 0.25: 0.75, 0.5: 0.5, 1.0: 0.0}),
+    ],
+)
+def test_the_learning_rate_rises_to_the_end_of_the_warm_up_and_falls_to_nothing(warmup, rates) -> None:
+    assert {progress: _rate(progress, warmup) for progress in rates} == pytest.approx(rates)
+    points = [step / 100 for step in range(101)]
+    rising = [_rate(at, warmup) for at in points if at <= warmup]
+    falling = [_rate(at, warmup) for at in points if at >= warmup]
+    assert rising == sorted(rising)
+    assert falling == sorted(falling, reverse=True)
 
 
 @pytest.mark.parametrize(

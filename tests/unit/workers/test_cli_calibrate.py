@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from linkner.calibration import DEFAULT, read
+from linkner.calibration import DEFAULT_CHECKPOINT, read
 from linkner.errors import ConfigurationError
 from workers.cli.model import register
 
@@ -27,7 +27,7 @@ def test_calibrate_writes_into_the_checkpoint_and_shows_what_budgets_buy(tmp_pat
     model, data, replies = tmp_path / "model", tmp_path / "dev.conll", tmp_path / "replies.jsonl"
     model.mkdir()
     for name in ("config.json", "model.safetensors"):
-        shutil.copy(DEFAULT / name, model)
+        shutil.copy(DEFAULT_CHECKPOINT / name, model)
     data.write_text(POST * 40)
     replies.write_text("".join(f'{{"sentence": {index}, "entities": []}}\n' for index in range(40)))
     plot = tmp_path / "curve.png"

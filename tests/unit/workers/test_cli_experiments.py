@@ -239,4 +239,5 @@ def test_a_folder_that_cannot_be_written_to_is_named(app, data, model, tmp_path)
 
     result = experiment(app, "figure4", *replayed("figure4", data, model), "--output", tmp_path / "taken")
 
-    assert "cannot write to" in str(result.exception)
+    assert isinstance(result.exception, InputError)
+    assert f"cannot write {tmp_path / 'taken'}" in str(result.exception)

@@ -46,13 +46,13 @@ def calibrate(
     connections: Connections = CONNECTIONS,
     llm_deadline_s: Deadline = 60.0,
     device: Device = None,
-    plot: Annotated[Path | None, plot_option("Draw F1 over questions to this PNG file.")] = None,
+    plot: Annotated[Path | None, plot_option("Draw F1 over the posts asked about to this PNG file.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
 ) -> None:
     """Fit how often a model is wrong, given what it says of itself, and write it into its checkpoint.
 
-    With it the stream asks the LLM under a budget of questions per 100 posts (`LINKNER_BUDGET`), about the
-    posts where an answer is most likely to change something. With an LLM, called or replayed, it also shows
+    With it the stream asks the LLM under a budget, so many posts of 100 (`LINKNER_BUDGET`): those where an
+    answer is most likely to change something. With an LLM, called or replayed, it also shows
     what each budget buys: F1 by cross-validation inside the data, questions, and tokens.
 
     Examples:

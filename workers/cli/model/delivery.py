@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
-from linkner.errors import ConfigurationError
+from linkner.writing import writing_to
 
 if TYPE_CHECKING:
     from trainer.experiments.rendering import Figure, Table
@@ -24,7 +24,7 @@ def deliver(result: Table | Figure, *, output: Path | None, as_json: bool) -> No
     by default into the current folder.
 
     Raises:
-        ConfigurationError: the folder cannot be written to.
+        InputError: the folder cannot be written to.
     """
     from trainer.experiments.rendering import Figure
 
@@ -48,7 +48,7 @@ def _write(result: Table | Figure, folder: Path) -> list[Path]:
 
     shown = folder / f"{result.name}.{'png' if isinstance(result, Figure) else 'md'}"
     numbers = folder / f"{result.name}.json"
-    try:
+    with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         if isinstance(result, Figure):
             draw(result, shown)
@@ -56,6 +56,4 @@ def _write(result: Table | Figure, folder: Path) -> list[Path]:
             shown.write_text(result.to_markdown(), encoding="utf-8")
         text = json.dumps(result.to_json(), ensure_ascii=False, indent=2)
         numbers.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write to {folder}", got=error.strerror or str(error)) from error
     return [shown, numbers]

@@ -215,7 +215,7 @@ def _detector(
             epsilon=EPSILON if epsilon is None else epsilon,
             max_candidates=max_candidates,
         )
-    known = calibration.read(model or calibration.DEFAULT)
+    known = calibration.read(model or calibration.DEFAULT_CHECKPOINT)
     least = known.worth(budget)
     return BudgetDetector(calibration=known, least=least, max_candidates=max_candidates, proposes=proposes)
 

@@ -40,6 +40,15 @@ class JudgeOptions:
         if self.replies and self.llm:
             raise ConfigurationError("two LLMs are named", expected="--replies or --llm, not both")
 
+    def check_paired(self, files: int) -> None:
+        """Raise ConfigurationError where replies are given, but not one file of them for each data file."""
+        if self.replies and len(self.replies) != files:
+            raise ConfigurationError(
+                "the replies do not pair up with the data",
+                expected=f"--replies once for each of {files} data files, in their order",
+                got=str(len(self.replies)),
+            )
+
     @contextmanager
     def judges(
         self, data: Mapping[str, Sequence[Sentence]], label_set: LabelSet, steps: Steps
@@ -78,12 +87,7 @@ class JudgeOptions:
     def _replays(self, data: Mapping[str, Sequence[Sentence]], label_set: LabelSet) -> list[Judge]:
         from trainer.evaluation.judges import ReplayJudge
 
-        if len(self.replies) != len(data):
-            raise ConfigurationError(
-                "the replies do not pair up with the data",
-                expected=f"--replies once for each of {len(data)} data files, in their order",
-                got=str(len(self.replies)),
-            )
+        self.check_paired(len(data))
         return [
             ReplayJudge(read_sentence_replies(path, [one.words for one in sentences]), label_set, self.form)
             for path, sentences in zip(self.replies, data.values(), strict=True)

@@ -100,13 +100,8 @@ class Request:
     link: LinkRequest | None = None
 
     def __post_init__(self) -> None:
-        replies = self.link.judging.replies if self.link else ()
-        if replies and len(replies) != len(self.data):
-            raise ConfigurationError(
-                "the replies do not pair up with the data",
-                expected=f"--replies once for each of {len(self.data)} data files, in their order",
-                got=str(len(replies)),
-            )
+        if self.link is not None:
+            self.link.judging.check_paired(len(self.data))
 
     def study(self, bench: Bench) -> Study:
         """Every data file recognised by every model of its label set, with its judge.

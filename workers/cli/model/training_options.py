@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from linkner.labels import LABEL_SETS
 from workers.cli.model.options import Uncertainty
 
 
@@ -61,7 +62,7 @@ AddReplies = Annotated[
 LabelSet = Annotated[
     str,
     typer.Option(
-        help="Label set of the data: conll03, ontonotes5, wnut17, tweetner, btc or jnlpba.",
+        help=f"Label set of the data: one of {', '.join(LABEL_SETS)}.",
         rich_help_panel=_DATA,
     ),
 ]

@@ -46,12 +46,11 @@ def add_check(table: str, name: str, condition: str) -> None:
     )
 
 
-def build_index(name: str, definition: str, *, unique: bool = False) -> None:
+def build_index(name: str, definition: str) -> None:
     """Build the index `name` on `definition` ("table (columns) WHERE …") beside the writers."""
-    kind = "UNIQUE INDEX" if unique else "INDEX"
     with op.get_context().autocommit_block():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        op.execute(f"CREATE {kind} CONCURRENTLY {name} ON {definition}")
+        op.execute(f"CREATE INDEX CONCURRENTLY {name} ON {definition}")
 
 
 def drop_index(name: str) -> None:
