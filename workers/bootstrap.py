@@ -46,7 +46,7 @@ from workers.handlers.policies import Policies, Policy, read_policies
 from workers.handlers.posts import Limits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
-from workers.ports import Answered, Ledger
+from workers.ports import NO_LLM, Answered, Ledger
 from workers.slots import ThreadSlots
 from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
@@ -65,9 +65,6 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 8
 """Connections to PostgreSQL of one worker: its slots wait for the LLM far longer than for the store, and a
 server has a few hundred for all processes together."""
-
-NO_LLM = "no-llm"
-"""The reason on candidates that were not asked about because no LLM is configured."""
 
 
 def engine(settings: Settings, *, connections: int) -> Engine:

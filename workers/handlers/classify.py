@@ -16,9 +16,9 @@ from typing import Literal
 
 from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Asking, Outcome
-from workers.handlers.budget import BUDGET, Budget
+from workers.handlers.budget import Budget
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import ClaimedQuestion, Llms, Slots
+from workers.ports import BUDGET, ClaimedQuestion, Llms, Slots
 
 log = logging.getLogger("linkner.classify")
 
