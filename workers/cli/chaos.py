@@ -67,10 +67,10 @@ def chaos(
     """
     from rich.console import Console
 
+    from linkner.json_lines import read_lines
     from workers.chaos.report import FAILURES, tables
     from workers.chaos.run import Plan, run
     from workers.cli.progress import Steps
-    from workers.demo.carry import read_lines
 
     if input is None:
         input, replies = _DATA / "posts.jsonl", replies or _DATA / "replies.jsonl"

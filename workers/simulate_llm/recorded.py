@@ -13,8 +13,9 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from linkner.classification import NON_ENTITY
 from linkner.classification.packed import MORE
 from linkner.errors import FileFormatError, InputError
+from linkner.json_lines import read_numbered_lines
 from linkner.replaying import packed_reply
-from linkner.replies import label_at, read_lines, read_post_replies
+from linkner.replies import label_at, read_post_replies
 from linkner.spans import OUTSIDE, LabelledSpan, Span
 from linkner.text import occurrences
 
@@ -153,7 +154,7 @@ def _json_string(message: str, *, after: str) -> tuple[str, str]:
 
 
 def _posts(path: Path) -> Iterator[Post]:
-    for number, line in read_lines(path):
+    for number, line in read_numbered_lines(path):
         try:
             yield Post.model_validate_json(line)
         except ValidationError as error:
