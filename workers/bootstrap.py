@@ -43,7 +43,7 @@ from workers.handlers.batch import BatchQuestions
 from workers.handlers.classify import ClassifyQuestions
 from workers.handlers.ingest import IngestPosts
 from workers.handlers.policies import Policies, Policy, read_policies
-from workers.handlers.posts import Limits
+from workers.handlers.posts import PostLimits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
 from workers.ports import NO_LLM, Answered, Ledger
@@ -92,9 +92,9 @@ def question_form(settings: Settings) -> Form:
     )
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> PostLimits:
     """What the gateway and the ingest queue accept."""
-    return Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
+    return PostLimits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
 
 
 def messages_at_once(queues: Sequence[str], settings: Settings) -> int:
