@@ -103,9 +103,9 @@ class ClassifyQuestions:
             self.answering.release(claim, delay_s=_AWAY_PAUSE_S)
             raise
         try:
-            asked = self.llms.ask(question.asked.prompt)
+            reply, call = self.llms.ask(question.asked.prompt)
         except BudgetSpentError as error:
             return self.answering.end(claim, reason=BUDGET, error=str(error))
         except ServiceError as error:
             return self.answering.failed(claim, error)
-        return self.answering.replied(claim, question, asked.reply, asked.call)
+        return self.answering.replied(claim, question, reply, call)

@@ -13,7 +13,7 @@ from workers.ports.erasure import Erased, Erasure, Selection
 from workers.ports.keys import ApiKey, Keys, Scope
 from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
 from workers.ports.limiter import Limiter
-from workers.ports.llm import Asked, BatchLlm, BatchState, Llm, Llms, Reply
+from workers.ports.llm import BatchLlm, BatchState, Llm, Llms, Reply
 from workers.ports.questions import Answer, Answered, CachedAnswer, ClaimedQuestion, Joinable, Recalled
 from workers.ports.queues import Outbox, Queues, Sender, Stage
 from workers.ports.reader import Backlog, CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
@@ -49,7 +49,6 @@ __all__ = [
     "Answer",
     "Answered",
     "ApiKey",
-    "Asked",
     "Backlog",
     "BatchLlm",
     "BatchState",
