@@ -28,14 +28,14 @@ _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SpanQuestion:
     """What a per-span question asks: the type of `surface` in the post `text`."""
 
     text: str
     surface: str
 
     @classmethod
-    def read(cls, message: str) -> Question:
+    def read(cls, message: str) -> SpanQuestion:
         """The question in a user message: two JSON strings after fixed words, the context and the surface.
 
         Raises:
@@ -119,7 +119,7 @@ class RecordedReplies:
         """
         packed = PackedQuestion.read(message)
         if packed is None:
-            return self.answer(Question.read(message))
+            return self.answer(SpanQuestion.read(message))
         recorded = self.entities.get(packed.text)
         if recorded is None:
             return None
@@ -129,7 +129,7 @@ class RecordedReplies:
         added = [(one.span.of(packed.text), one.label) for one in others]
         return packed_reply(said, added=added if packed.proposes else None)
 
-    def answer(self, question: Question) -> str | None:
+    def answer(self, question: SpanQuestion) -> str | None:
         """The recorded type of the span asked about, or None where no reply to its post was recorded.
 
         The surface may occur more than once; the rule is that of `linkner.replies`, over all its places.
