@@ -92,9 +92,9 @@ def chaos(
             recorded=list(read_lines(replies)) if replies else None,
             model=model,
         )
-        ledger, summary = run(plan, folder=Path(folder), report=steps.say)
+        record, summary = run(plan, folder=Path(folder), report=steps.say)
     if not json_only:
-        for table in tables(ledger, summary):
+        for table in tables(record, summary):
             Console().print(table)
     typer.echo(json.dumps({**summary, "broker": broker}))
     raise typer.Exit(1 if any(summary[name] for name in FAILURES) else 0)
