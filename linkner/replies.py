@@ -14,15 +14,14 @@ another file, or to another version of it, are refused.
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from linkner.errors import FileFormatError, InputError
+from linkner.json_lines import read_numbered_lines
 from linkner.spans import OUTSIDE, LabelledSpan, Span
 
 MIN_IOU = 0.5
@@ -111,7 +110,7 @@ def _read(
 ) -> dict[_Key, RecordedReply]:
     """The replies by the document that `key` names; `surface` is None for a span that ends after it."""
     replies: dict[_Key, RecordedReply] = {}
-    for number, line in read_lines(Path(path)):
+    for number, line in read_numbered_lines(Path(path)):
         try:
             value = json.loads(line)
             document = value[key]
@@ -162,19 +161,3 @@ def _reply(
         entities=tuple(one for one in map(labelled, value["entities"]) if one.label != OUTSIDE),
         answers={answer.span: answer.label for answer in answers},
     )
-
-
-def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Each line of a JSON lines file that is not blank, with its number from 1; gzipped where it ends in .gz.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except (OSError, EOFError, zlib.error) as error:
-        got = (isinstance(error, OSError) and error.strerror) or str(error)
-        raise InputError(f"the file {path} cannot be read", got=got) from error

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from linkner.conll import Sentence
 from linkner.errors import FileFormatError, InputError
-from linkner.replies import RecordedReply, read_lines, read_post_replies
+from linkner.json_lines import read_numbered_lines
+from linkner.replies import RecordedReply, read_post_replies
 from linkner.spans import LabelledSpan
 from linkner.text import to_words, words
 
@@ -48,7 +49,7 @@ def read_labelled_posts(posts: str | Path, replies: str | Path) -> Labelled:
 def read_posts(path: str | Path) -> dict[str, str]:
     """The texts of posts by id, from JSON lines. Raises as `read_labelled_posts` does."""
     texts: dict[str, str] = {}
-    for number, line in read_lines(Path(path)):
+    for number, line in read_numbered_lines(Path(path)):
         try:
             value = json.loads(line)
             identity, text = value["id"], value["text"]

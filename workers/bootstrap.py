@@ -43,10 +43,10 @@ from workers.handlers.batch import BatchQuestions
 from workers.handlers.classify import ClassifyQuestions
 from workers.handlers.ingest import IngestPosts
 from workers.handlers.policies import Policies, Policy, read_policies
-from workers.handlers.posts import Limits
+from workers.handlers.posts import PostLimits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
-from workers.ports import Answered, Ledger
+from workers.ports import NO_LLM, Answered, Ledger
 from workers.slots import ThreadSlots
 from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
@@ -65,9 +65,6 @@ if TYPE_CHECKING:
 MOST_CONNECTIONS = 8
 """Connections to PostgreSQL of one worker: its slots wait for the LLM far longer than for the store, and a
 server has a few hundred for all processes together."""
-
-NO_LLM = "no-llm"
-"""The reason on candidates that were not asked about because no LLM is configured."""
 
 
 def engine(settings: Settings, *, connections: int) -> Engine:
@@ -95,9 +92,9 @@ def question_form(settings: Settings) -> Form:
     )
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings) -> PostLimits:
     """What the gateway and the ingest queue accept."""
-    return Limits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
+    return PostLimits(max_text_chars=settings.max_text_chars, max_items=settings.max_items)
 
 
 def messages_at_once(queues: Sequence[str], settings: Settings) -> int:

@@ -21,7 +21,7 @@ from linkner.errors import (
 )
 from linkner.pricing import Usage
 from workers.handlers.budget import Tariff
-from workers.ports import Asked, Clock, Limiter, Llm, Reply
+from workers.ports import Call, Clock, Limiter, Llm, Reply
 
 log = logging.getLogger("linkner.llm")
 
@@ -145,7 +145,7 @@ class LlmPool:
         """The names of all models, for what answers of any of them are good for."""
         return "|".join(dict.fromkeys(endpoint.tariff.model for endpoint in self._endpoints))
 
-    def ask(self, prompt: Prompt) -> Asked:
+    def ask(self, prompt: Prompt) -> tuple[Reply, Call]:
         """One call, within the limits.
 
         Raises:
@@ -162,7 +162,7 @@ class LlmPool:
                 longest = _ELSEWHERE_S if len(self._endpoints) > 1 else _LONGEST_PAUSE_S
                 error.retry_after_s = min(error.retry_after_s, longest)
             raise
-        return Asked(reply, endpoint.tariff.call(reply))
+        return reply, endpoint.tariff.call(reply)
 
     def _permit_in_time(self, prompt: Prompt) -> tuple[LimitedLlm, Permit]:
         """A permit whose time has just come. One that this process woke up too late for is given back."""

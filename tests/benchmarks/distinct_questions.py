@@ -16,10 +16,10 @@ from pathlib import Path
 
 from broker.settings import Settings
 from linkner.detection import Detector
+from linkner.json_lines import read_lines
 from linkner.recognition.recogniser import Recogniser
 from linkner.repeats import normalise, question_key
 from linkner.spans import Span
-from workers.demo.carry import read_lines
 
 CHUNK = 500
 Question = tuple[str, tuple[Span, ...]]

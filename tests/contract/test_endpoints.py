@@ -61,7 +61,7 @@ def made(redis_url: str, redis_prefix: str, tmp_path: Path, monkeypatch: pytest.
 
 
 def models(pool: LlmPool, times: int) -> list[str]:
-    return [pool.ask(PROMPT).call.model for _ in range(times)]
+    return [call.model for _, call in (pool.ask(PROMPT) for _ in range(times))]
 
 
 def trip(settings: Settings, *, name: str, pause_s: float) -> None:

@@ -13,9 +13,9 @@ from tests.contract.store.scene import Ports, due
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from workers.handlers.aggregate import AggregateDocuments
-from workers.handlers.policies import LANE_NEVER, Policies, Policy
+from workers.handlers.policies import Policies, Policy
 from workers.handlers.recognise import RecogniseDocuments
-from workers.ports import NewDocument
+from workers.ports import LANE_NEVER, NewDocument
 
 NEVER = {"test": Policy(lane="never")}
 

@@ -28,7 +28,7 @@ from tests.support.replaying import replaying
 from workers.llm_client import MAX_REPLY_BYTES, OpenAiLlm
 from workers.ports import Llm
 from workers.simulate_llm.behaviour import Behaviour
-from workers.simulate_llm.recorded import Question, RecordedReplies
+from workers.simulate_llm.recorded import RecordedReplies, SpanQuestion
 
 POST = "Mira Okafor sings in Lagos"
 REPLIES = RecordedReplies(
@@ -69,7 +69,7 @@ BEHAVIOURS = {
 
 def fake(failure: str | None) -> FakeLlm:
     failures = deque([FAILURES[failure]] if failure else [])
-    return FakeLlm(lambda asked: REPLIES.answer(Question.read(asked.user)), failures, model="some-model")
+    return FakeLlm(lambda asked: REPLIES.answer(SpanQuestion.read(asked.user)), failures, model="some-model")
 
 
 @pytest.fixture(params=["fake", "http"])

@@ -21,7 +21,7 @@ from broker.redis_client import connect as connect_redis
 from broker.settings import Settings
 from broker.tls import verified
 from linkner.errors import ConfigurationError, LinknerError, UnavailableError
-from workers.chaos.proxy import Target, TcpProxy, proxying
+from workers.chaos.proxy import Address, TcpProxy, proxying
 from workers.store.database import connect as connect_postgres
 from workers.store.reader import PostgresReader
 
@@ -63,7 +63,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def target(url: str, default_port: int) -> Target:
+def address(url: str, default_port: int) -> Address:
     parts = urlsplit(url)
     if parts.scheme == "redis+socket":
         return Path(unquote(parts.path))
@@ -78,7 +78,7 @@ class TestRedis:
             admin.acl_setuser(
                 "tls", enabled=True, passwords=[f"+{PASSWORD}"], keys=["*"], categories=["+@all"]
             )
-            with proxying(target(redis_url, 6379), tls=context(authority, name)) as proxy:
+            with proxying(address(redis_url, 6379), tls=context(authority, name)) as proxy:
                 yield proxy
             admin.acl_deluser("tls")
 
@@ -124,7 +124,7 @@ class TestRabbitMq:
     ) -> None:
         ca = request.getfixturevalue(trust)
         parts = urlsplit(rabbitmq_url)
-        with proxying(target(rabbitmq_url, 5672), tls=context(authority, name)) as proxy:
+        with proxying(address(rabbitmq_url, 5672), tls=context(authority, name)) as proxy:
             login = f"{parts.username}:{parts.password}"
             url = f"amqps://{login}@localhost:{proxy.port}{parts.path}?cacertfile={ca}"
             settings = Settings(broker_url=url, key_prefix=redis_prefix)
@@ -157,7 +157,7 @@ class TestPostgres:
     ) -> None:
         given = make_url(database_url)
         host = str(given.query.get("host", given.host))
-        where: Target = Path(host) / ".s.PGSQL.5432" if host.startswith("/") else (host, given.port or 5432)
+        where: Address = Path(host) / ".s.PGSQL.5432" if host.startswith("/") else (host, given.port or 5432)
         with proxying(where, tls=context(authority, name, "postgresql")) as proxy:
             query = {
                 "sslmode": "verify-full",

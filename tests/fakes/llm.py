@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from linkner.classification import Prompt
 from linkner.errors import RejectedError, ServiceError
 from workers.handlers.budget import Tariff
-from workers.ports import Asked, Llm, Reply
+from workers.ports import Call, Llm, Reply
 
 
 @dataclass
@@ -50,6 +50,6 @@ class FreeLlms:
     llm: Llm
     tariff: Tariff = FREE
 
-    def ask(self, prompt: Prompt) -> Asked:
+    def ask(self, prompt: Prompt) -> tuple[Reply, Call]:
         reply = self.llm.ask(prompt)
-        return Asked(reply, self.tariff.call(reply))
+        return reply, self.tariff.call(reply)

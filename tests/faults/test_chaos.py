@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from linkner.errors import ConfigurationError
 from tests.fakes.clock import FakeClock
 from workers.chaos import run as run_module
-from workers.chaos.ledger import Ledger
 from workers.chaos.memory import MemoryWatch
+from workers.chaos.record import RunRecord
 from workers.cli import app
 
 NOTHING_MORE = {
@@ -56,12 +56,12 @@ def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.Fixt
 def test_the_exit_code_says_whether_anything_was_lost_or_never_sent(
     final: bool, unsent: int, code: int, lost: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run(plan: Any, **_: Any) -> tuple[Ledger, dict[str, Any]]:
-        ledger = Ledger(clock=FakeClock().monotonic)
-        ledger.submitted([{"status": "accepted", "id": 1}], ["x"])
+    def run(plan: Any, **_: Any) -> tuple[RunRecord, dict[str, Any]]:
+        record = RunRecord(clock=FakeClock().monotonic)
+        record.submitted([{"status": "accepted", "id": 1}], ["x"])
         document = {"id": 1, "revision": 1, "text": "x", "status": "final", "entities": []}
-        ledger.read([{"cursor": 1, "document": document}] if final else [])
-        return ledger, {**ledger.summary(missing_from_feed=0), **NOTHING_MORE, "unsent": unsent}
+        record.read([{"cursor": 1, "document": document}] if final else [])
+        return record, {**record.summary(missing_from_feed=0), **NOTHING_MORE, "unsent": unsent}
 
     monkeypatch.setattr(run_module, "run", run)
     exit_code, summary = chaos()

@@ -1,6 +1,6 @@
 """A pipeline over the real store in one process, whose messages and workers suffer faults by a seed.
 
-What it accepted and what came out of it is checked by the ledger of `linkner chaos`. Time is moved by hand:
+What it accepted and what came out of it is checked by the record of `linkner chaos`. Time is moved by hand:
 leases end and what was put off becomes due when a step says so.
 """
 
@@ -20,7 +20,7 @@ from linkner.linking import link
 from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import TinyRecogniser
 from tests.support.one_question import claim_one, record_one
-from workers.chaos.ledger import Ledger
+from workers.chaos.record import RunRecord
 from workers.ports import Answer, ClaimedQuestion, NewDocument, Recognised, Stage
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
@@ -71,7 +71,7 @@ class Storm:
         self._held: set[int] = set()
         self._cursor = self._doubled = self._number = 0
         self._stormy = True
-        self.ledger = Ledger(clock=FakeClock().monotonic)
+        self.record = RunRecord(clock=FakeClock().monotonic)
 
     def run(self, steps: int = 250) -> Outcome:
         """So many steps in the storm, then calm until nothing moves any more; what came of it."""
@@ -110,7 +110,7 @@ class Storm:
         self._number = first + 3
         new = [NewDocument(self._source, str(number), TEXTS[number % len(TEXTS)]) for number in numbers]
         items = [{"status": "accepted", "id": one.document_id} for one in self._store.accept(new)]
-        self.ledger.submitted(items, [post.text for post in new])
+        self.record.submitted(items, [post.text for post in new])
 
     def relay(self) -> None:
         """What is due goes to the broker, which in the storm loses, doubles and reorders."""
@@ -151,7 +151,7 @@ class Storm:
             self._cursor = items[-1].cursor
             views = [(item.cursor, item.document) for item in items if item.document]
             self._doubled += sum(view.revision > 1 for _, view in views)
-            self.ledger.read(
+            self.record.read(
                 {"cursor": cursor, "document": {**asdict(view), "id": view.document_id}}
                 for cursor, view in views
             )
@@ -204,7 +204,7 @@ class Storm:
             write()
 
     def _outcome(self) -> Outcome:
-        summary = self.ledger.summary(missing_from_feed=0)
+        summary = self.record.summary(missing_from_feed=0)
         return Outcome(
             accepted=summary["accepted"],
             final=summary["final"],

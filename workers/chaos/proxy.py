@@ -12,7 +12,7 @@ from ssl import SSLContext
 
 _CHUNK = 65_536
 
-Target = Path | tuple[str, int]
+Address = Path | tuple[str, int]
 """A Unix socket, or a host and port."""
 
 
@@ -22,7 +22,7 @@ class TcpProxy:
     With `tls` the links are TLS up to here and plain behind. All methods may be called from any thread.
     """
 
-    def __init__(self, target: Target, *, tls: SSLContext | None = None) -> None:
+    def __init__(self, target: Address, *, tls: SSLContext | None = None) -> None:
         self._target, self._tls = target, tls
         self._loop = asyncio.new_event_loop()
         self._links: set[asyncio.Task[None]] = set()
@@ -127,7 +127,7 @@ class TcpProxy:
 
 
 @contextmanager
-def proxying(target: Target, *, tls: SSLContext | None = None) -> Iterator[TcpProxy]:
+def proxying(target: Address, *, tls: SSLContext | None = None) -> Iterator[TcpProxy]:
     """A proxy to the target for the time of the block."""
     proxy = TcpProxy(target, tls=tls)
     thread = threading.Thread(target=proxy.run, name="proxy", daemon=True)

@@ -6,15 +6,15 @@ from typing import Any
 
 from rich.table import Table
 
-from workers.chaos.ledger import Ledger
+from workers.chaos.record import RunRecord
 
 FAILURES = ("lost", "doubled", "wrong", "unsent")
 """Of which there must be none."""
 
 
-def tables(ledger: Ledger, summary: dict[str, Any]) -> list[Table]:
+def tables(record: RunRecord, summary: dict[str, Any]) -> list[Table]:
     """The faults by kind with the recovery from each, the counts, and the memory."""
-    return [_faults(summary), _posts(ledger, summary), _memory(summary["memory_mib"])]
+    return [_faults(summary), _posts(record, summary), _memory(summary["memory_mib"])]
 
 
 def _faults(summary: dict[str, Any]) -> Table:
@@ -27,14 +27,14 @@ def _faults(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _posts(ledger: Ledger, summary: dict[str, Any]) -> Table:
+def _posts(record: RunRecord, summary: dict[str, Any]) -> Table:
     table = Table("what", "count", title="Posts")
     for name in ("accepted", "final", *FAILURES, "refused"):
         style = "red" if name in FAILURES and summary[name] else ""
         table.add_row(name, f"{summary[name]:,}", style=style)
     table.add_row("with recorded LLM replies", f"{summary['recorded_replies']:,}")
     table.add_row("with simulated LLM replies", f"{summary['simulated_replies']:,}")
-    replayed = sum(e["replayed"] for d in ledger.carried.documents.values() for e in d["entities"])
+    replayed = sum(e["replayed"] for d in record.carried.documents.values() for e in d["entities"])
     table.add_row("entities by such replies", f"{replayed:,}")
     return table
 

@@ -19,9 +19,9 @@ from linkner.errors import LinknerError
 from linkner.labels import label_set
 from workers.api_client import BATCH, GatewayClient
 from workers.chaos.faults import Target, inject, possible
-from workers.chaos.ledger import Injected, Ledger
 from workers.chaos.memory import MemoryWatch
 from workers.chaos.proxy import proxying
+from workers.chaos.record import Injected, RunRecord
 from workers.chaos.replies import Replies, write_replies
 from workers.chaos.schedule import Planned
 from workers.chaos.servers import Servers, running_servers
@@ -69,8 +69,8 @@ class Plan:
     grace_s: float = 180.0
 
 
-def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, Any]]:
-    """Carry the plan out; the ledger and its summary.
+def run(plan: Plan, *, folder: Path, report: Report) -> tuple[RunRecord, dict[str, Any]]:
+    """Carry the plan out; the record and its summary.
 
     `folder` is for the servers' data and the logs; its path must be short.
 
@@ -78,22 +78,22 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
         LinknerError: the stack could not be started, or its gateway was away for too long.
     """
     with _stack(plan, folder=folder, report=report) as (stack, target, replies):
-        ledger = Ledger(clock=time.monotonic)
+        record = RunRecord(clock=time.monotonic)
         memory = MemoryWatch(lambda: pss_mib(target.pids()))
         ended = threading.Event()
         with ThreadPoolExecutor() as threads:
             try:
                 watching = [
-                    threads.submit(_follow, stack.gateway_url, ledger, ended),
+                    threads.submit(_follow, stack.gateway_url, record, ended),
                     threads.submit(memory.run, ended, every_s=_MEMORY_EVERY_S),
                 ]
-                producing = threads.submit(_produce, stack.gateway_url, plan, ledger, ended)
+                producing = threads.submit(_produce, stack.gateway_url, plan, record, ended)
                 began = time.monotonic()
                 report(f"{len(plan.lines):,} posts and {len(plan.faults)} faults in {plan.seconds:.0f} s")
-                _inject_all(plan, target, ledger, report=report)
+                _inject_all(plan, target, record, report=report)
                 report("the faults are over; waiting for everything accepted to be final")
                 wait_until_final(
-                    ledger,
+                    record,
                     sending=lambda: not producing.done(),
                     clock=SystemClock(),
                     patience_s=plan.grace_s,
@@ -103,14 +103,14 @@ def run(plan: Plan, *, folder: Path, report: Report) -> tuple[Ledger, dict[str, 
                 ended.set()
             for watched in (producing, *watching):
                 watched.result(_PATIENCE_S)
-        missing = missing_from_feed(GatewayClient(stack.gateway_url), ledger)
-    return ledger, {
-        **ledger.summary(missing_from_feed=missing),
+        missing = missing_from_feed(GatewayClient(stack.gateway_url), record)
+    return record, {
+        **record.summary(missing_from_feed=missing),
         "recovery_limit_s": _recovery_limit_s(),
         "recorded_replies": replies.recorded if replies else 0,
         "simulated_replies": replies.simulated if replies else 0,
         "memory_mib": memory.summary(),
-        "unsent": len(plan.lines) - ledger.sent,
+        "unsent": len(plan.lines) - record.sent,
         "seed": plan.seed,
         "seconds": round(took_s, 1),
     }
@@ -197,7 +197,7 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _produce(url: str, plan: Plan, ledger: Ledger, ended: threading.Event) -> None:
+def _produce(url: str, plan: Plan, record: RunRecord, ended: threading.Event) -> None:
     """Submit the posts evenly over the run, in batches of what a second brings; less where it `ended`."""
     client = GatewayClient(url, patience_s=_PATIENCE_S)
     batch = min(max(round(len(plan.lines) / plan.seconds), 1), BATCH)
@@ -207,23 +207,23 @@ def _produce(url: str, plan: Plan, ledger: Ledger, ended: threading.Event) -> No
         if ended.wait(max(due - time.monotonic(), 0.0)):
             return
         lines = plan.lines[start : start + batch]
-        ledger.submitted(client.submit_items(lines), [str(json.loads(line)["text"]) for line in lines])
+        record.submitted(client.submit_items(lines), [str(json.loads(line)["text"]) for line in lines])
 
 
-def _follow(url: str, ledger: Ledger, ended: threading.Event) -> None:
+def _follow(url: str, record: RunRecord, ended: threading.Event) -> None:
     """Read the feed until everything has been waited for, and once more after that."""
     pages = GatewayClient(url, patience_s=_PATIENCE_S).follow()
     while True:
         last = ended.is_set()
         items = next(pages)
-        ledger.read(items)
+        record.read(items)
         if last and not items:
             return
         if not items:
             ended.wait(_FEED_EVERY_S)
 
 
-def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -> None:
+def _inject_all(plan: Plan, target: Target, record: RunRecord, *, report: Report) -> None:
     """What lasts goes on while the next faults come; all of it is healed in the end."""
     drawn = random.Random(plan.seed)
     began = time.monotonic()
@@ -238,34 +238,36 @@ def _inject_all(plan: Plan, target: Target, ledger: Ledger, *, report: Report) -
             healers.append(threading.Timer(injection.lasts_s, injection.heal))
             healers[-1].start()
         kind = f"{planned.kind} {injection.whom}".strip()
-        ledger.faults.append(Injected(kind, injection.detail, at))
+        record.faults.append(Injected(kind, injection.detail, at))
         report(f"{at - began:6.1f} s  {kind}: {injection.detail}")
     time.sleep(max(began + plan.seconds - time.monotonic(), 0.0))
     for healer in healers:
         healer.join()
 
 
-def wait_until_final(ledger: Ledger, *, sending: Callable[[], bool], clock: Clock, patience_s: float) -> None:
+def wait_until_final(
+    record: RunRecord, *, sending: Callable[[], bool], clock: Clock, patience_s: float
+) -> None:
     """Until all was sent and is final, or nothing was sent or became final for `patience_s`.
 
     A backlog is not a loss, however long it takes, as long as it shrinks.
     """
-    seen, give_up = ledger.progress, clock.monotonic() + patience_s
-    while (sending() or ledger.waiting) and clock.monotonic() < give_up:
+    seen, give_up = record.progress, clock.monotonic() + patience_s
+    while (sending() or record.waiting) and clock.monotonic() < give_up:
         clock.sleep(0.2)
-        if ledger.progress != seen:
-            seen, give_up = ledger.progress, clock.monotonic() + patience_s
+        if record.progress != seen:
+            seen, give_up = record.progress, clock.monotonic() + patience_s
 
 
-def missing_from_feed(client: GatewayClient, ledger: Ledger) -> int:
+def missing_from_feed(client: GatewayClient, record: RunRecord) -> int:
     """How many documents the feed has, up to where it was followed, that following it did not show."""
     try:
         missed: set[int] = set()
         for items in client.follow():
-            passed = [item for item in items if item["cursor"] <= ledger.cursor]
-            missed |= {item["document"]["id"] for item in passed} - ledger.final_at.keys()
+            passed = [item for item in items if item["cursor"] <= record.cursor]
+            missed |= {item["document"]["id"] for item in passed} - record.final_at.keys()
             if not items or len(passed) < len(items):
                 return len(missed)
     except LinknerError:
-        return len(ledger.accepted_at)
+        return len(record.accepted_at)
     return 0

@@ -67,10 +67,10 @@ def chaos(
     """
     from rich.console import Console
 
+    from linkner.json_lines import read_lines
     from workers.chaos.report import FAILURES, tables
     from workers.chaos.run import Plan, run
     from workers.cli.progress import Steps
-    from workers.demo.carry import read_lines
 
     if input is None:
         input, replies = _DATA / "posts.jsonl", replies or _DATA / "replies.jsonl"
@@ -92,9 +92,9 @@ def chaos(
             recorded=list(read_lines(replies)) if replies else None,
             model=model,
         )
-        ledger, summary = run(plan, folder=Path(folder), report=steps.say)
+        record, summary = run(plan, folder=Path(folder), report=steps.say)
     if not json_only:
-        for table in tables(ledger, summary):
+        for table in tables(record, summary):
             Console().print(table)
     typer.echo(json.dumps({**summary, "broker": broker}))
     raise typer.Exit(1 if any(summary[name] for name in FAILURES) else 0)

@@ -48,9 +48,10 @@ def demo(
     from rich.console import Console
 
     from broker.settings import load_settings
+    from linkner.json_lines import read_lines
     from workers.api_client import GatewayClient
     from workers.cli.progress import Steps
-    from workers.demo.carry import carry, read_lines
+    from workers.demo.carry import carry
     from workers.demo.report import show as show_outcome
     from workers.stack.stack import running_stack
 

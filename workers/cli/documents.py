@@ -45,8 +45,8 @@ def submit(
 
     Example: linkner submit posts.jsonl
     """
+    from linkner.json_lines import read_lines
     from workers.cli.progress import Steps
-    from workers.demo.carry import read_lines
 
     lines = islice(sys.stdin.buffer, limit) if str(file) == "-" else list(read_lines(file, limit=limit))
     total = 0

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from linkner import replies
 from workers.api_client import GatewayClient, Submitted
 
 Progress = Callable[[str, int], None]
@@ -83,15 +80,6 @@ class Outcome:
             "seconds": round(self.seconds, 2),
             "posts_per_second": round(self.final / self.seconds, 1) if self.seconds else 0.0,
         }
-
-
-def read_lines(path: Path, *, limit: int | None = None) -> Iterator[bytes]:
-    """The non-empty lines of a JSONL file, gzipped or not, at most `limit`.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    return islice((line for _, line in replies.read_lines(path)), limit)
 
 
 def carry(client: GatewayClient, lines: Iterable[bytes], *, progress: Progress, timeout_s: float) -> Outcome:

@@ -12,7 +12,7 @@ from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
 from workers.gateway.submission import Submission, submission_routes
-from workers.handlers.posts import Limits
+from workers.handlers.posts import PostLimits
 from workers.ports import Clock, Keys, Queues, Reader, Store
 
 
@@ -21,7 +21,7 @@ def create_app(
     store: Store,
     reader: Reader,
     settings: Settings,
-    limits: Limits,
+    limits: PostLimits,
     queues: Queues | None,
     keys: Keys | None,
     clock: Clock,

@@ -14,7 +14,7 @@ from workers.gateway.access import REFUSALS, Access
 from workers.gateway.body import Bodies
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import RETRY_AFTER_S, ErrorBody, Problem, Refusal
-from workers.handlers.posts import FORMATS, MAX_DEADLINE_S, Limits, PostError, body_format, parse_posts
+from workers.handlers.posts import FORMATS, MAX_DEADLINE_S, PostError, PostLimits, body_format, parse_posts
 from workers.ports import Accepted, ApiKey, Lane, NewDocument, Reader, Store
 
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
@@ -52,7 +52,7 @@ class Submission:
 
     store: Store
     reader: Reader
-    limits: Limits
+    limits: PostLimits
     high_water: int
 
     def check_room(self) -> None:
@@ -151,7 +151,7 @@ def _item(index: int, post: NewDocument | PostError, accepted: Iterator[Accepted
     return ItemResult(index, None, status, outcome.document_id, None)
 
 
-def _request_body(limits: Limits) -> dict[str, Any]:
+def _request_body(limits: PostLimits) -> dict[str, Any]:
     """The OpenAPI description of a body of posts: it is read as a stream, so that no model declares it."""
     name = {"type": "string", "minLength": 1, "maxLength": limits.max_id_chars}
     post = {

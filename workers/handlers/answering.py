@@ -14,6 +14,8 @@ from linkner.spans import Span
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import (
     ATTEMPTS_EXHAUSTED,
+    LLM_REFUSED,
+    UNREADABLE,
     Answer,
     Answered,
     CachedAnswer,
@@ -25,8 +27,6 @@ from workers.ports import (
 
 log = logging.getLogger("linkner.classify")
 
-LLM_REFUSED = "llm-refused"
-UNREADABLE = "unreadable-answer"
 
 _READABLE_BY = 2  # the attempt whose reply is taken as it is
 

@@ -16,9 +16,10 @@ from decimal import Decimal
 from linkner.classification import Prompt
 from linkner.errors import ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Outcome
-from workers.handlers.budget import BUDGET, Budget, Purse, Tariff
+from workers.handlers.budget import Budget, Purse, Tariff
 from workers.handlers.sharing import SharedQuestion
 from workers.ports import (
+    BUDGET,
     NO_QUESTION,
     BatchedQuestion,
     Batches,

@@ -11,9 +11,6 @@ from linkner.classification import Prompt
 from linkner.pricing import Price, Usage, tokens_of
 from workers.ports import Call, Clock, Ledger, Reply
 
-BUDGET = "budget"
-"""The reason on candidates that were not asked about because the day's budget was spent."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tariff:

@@ -16,9 +16,9 @@ from typing import Literal
 
 from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Asking, Outcome
-from workers.handlers.budget import BUDGET, Budget
+from workers.handlers.budget import Budget
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import ClaimedQuestion, Llms, Slots
+from workers.ports import BUDGET, ClaimedQuestion, Llms, Slots
 
 log = logging.getLogger("linkner.classify")
 
@@ -103,9 +103,9 @@ class ClassifyQuestions:
             self.answering.release(claim, delay_s=_AWAY_PAUSE_S)
             raise
         try:
-            asked = self.llms.ask(question.asked.prompt)
+            reply, call = self.llms.ask(question.asked.prompt)
         except BudgetSpentError as error:
             return self.answering.end(claim, reason=BUDGET, error=str(error))
         except ServiceError as error:
             return self.answering.failed(claim, error)
-        return self.answering.replied(claim, question, asked.reply, asked.call)
+        return self.answering.replied(claim, question, reply, call)

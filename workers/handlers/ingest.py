@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from linkner.errors import InputError
-from workers.handlers.posts import Limits, parse_post
+from workers.handlers.posts import PostLimits, parse_post
 from workers.ports import NewDocument, Store
 
 log = logging.getLogger("linkner.ingest")
@@ -19,7 +19,7 @@ class IngestPosts:
     """Handles one `ingest` message. A post that cannot be used is logged with its place and left out."""
 
     store: Store
-    limits: Limits
+    limits: PostLimits
 
     def __call__(self, posts: Sequence[Any]) -> int:
         """Commit the posts; how many were new. Raises InputError for more posts than one request may have."""

@@ -13,9 +13,6 @@ from typing import Any, get_args
 from linkner.errors import ConfigurationError
 from workers.ports import Lane, StoredText
 
-LANE_NEVER = "lane-never"
-"""The reason on candidates of a document that is never to be asked about."""
-
 _EXPECTED = (
     "a JSON object of sources, each with some of lane"
     f" ({', '.join(get_args(Lane))}), deadline_s (above 0) and budget_per_day (0 or more)"

@@ -41,7 +41,7 @@ _TYPES: Mapping[type, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class PostLimits:
     """Bounds of one body and its posts. `_chars` are Unicode code points, of metadata as JSON."""
 
     max_items: int = 1_000
@@ -72,7 +72,7 @@ def body_format(content_type: str) -> Format:
     return FORMATS[media_type]
 
 
-def parse_posts(body: bytes, content_type: str, limits: Limits) -> list[NewDocument | PostError]:
+def parse_posts(body: bytes, content_type: str, limits: PostLimits) -> list[NewDocument | PostError]:
     """The posts of one body, in order: a document for each good one, an error for each other one.
 
     Unknown fields of a post are ignored, and `id` is read where `external_id` is missing, so that exports of
@@ -88,7 +88,7 @@ def parse_posts(body: bytes, content_type: str, limits: Limits) -> list[NewDocum
     return [_document_or_error(index, line, value, limits) for index, (line, value) in enumerate(values)]
 
 
-def parse_post(value: object, limits: Limits) -> NewDocument:
+def parse_post(value: object, limits: PostLimits) -> NewDocument:
     """The document of one decoded JSON value. Raises InputError where it is not a post within the limits."""
     if not isinstance(value, dict):
         raise InputError("a post must be a JSON object", got=_kind(value))
@@ -104,7 +104,7 @@ def parse_post(value: object, limits: Limits) -> NewDocument:
     )
 
 
-def _read_array(body: bytes, limits: Limits) -> list[object]:
+def _read_array(body: bytes, limits: PostLimits) -> list[object]:
     value = _decode(body, "the body")
     if not isinstance(value, list):
         raise InputError(
@@ -116,7 +116,7 @@ def _read_array(body: bytes, limits: Limits) -> list[object]:
     return value
 
 
-def _read_lines(body: bytes, limits: Limits) -> Iterator[tuple[int | None, object]]:
+def _read_lines(body: bytes, limits: PostLimits) -> Iterator[tuple[int | None, object]]:
     """Line numbers and decoded lines; a line that is no JSON yields its error in place of a value."""
     lines = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
@@ -129,7 +129,7 @@ def _read_lines(body: bytes, limits: Limits) -> Iterator[tuple[int | None, objec
 
 
 def _document_or_error(
-    index: int, line: int | None, value: object, limits: Limits
+    index: int, line: int | None, value: object, limits: PostLimits
 ) -> NewDocument | PostError:
     if isinstance(value, InputError):
         return PostError(index, value, line)
@@ -139,7 +139,7 @@ def _document_or_error(
         return PostError(index, error, line)
 
 
-def _check_count(count: int, limits: Limits) -> None:
+def _check_count(count: int, limits: PostLimits) -> None:
     if not 0 < count <= limits.max_items:
         raise InputError(
             "the body holds too many posts" if count else "the body holds no posts",
@@ -166,7 +166,7 @@ def _whole_number(digits: str) -> int | float:
     return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else math.inf
 
 
-def _name(value: object, field: str, limits: Limits) -> str:
+def _name(value: object, field: str, limits: PostLimits) -> str:
     """A short string that must be there: where a post comes from, or its id there."""
     name = _string(value, field)
     if len(name) > limits.max_id_chars:
@@ -174,7 +174,7 @@ def _name(value: object, field: str, limits: Limits) -> str:
     return name
 
 
-def _text(value: object, limits: Limits) -> str:
+def _text(value: object, limits: PostLimits) -> str:
     text = _string(value, "text")
     if len(text) > limits.max_text_chars:
         raise InputError(
@@ -232,7 +232,7 @@ def _time(value: object) -> datetime | None:
     return time
 
 
-def _metadata(value: object, limits: Limits) -> Mapping[str, Any]:
+def _metadata(value: object, limits: PostLimits) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):

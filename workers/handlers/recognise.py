@@ -11,13 +11,20 @@ from linkner.detection import Detects
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.labels import LabelSet
 from linkner.spans import Recognition
-from workers.handlers.policies import LANE_NEVER, Policies
-from workers.ports import ATTEMPTS_EXHAUSTED, Clock, Recognised, RecogniserClient, Store, StoredText
+from workers.handlers.policies import Policies
+from workers.ports import (
+    ATTEMPTS_EXHAUSTED,
+    LANE_NEVER,
+    RECOGNISER_REFUSED,
+    Clock,
+    Recognised,
+    RecogniserClient,
+    Store,
+    StoredText,
+)
 
 log = logging.getLogger("linkner.recognise")
 
-RECOGNISER_REFUSED = "recogniser-refused"
-"""The reason on a document that the recognition service will not take."""
 
 _HARMLESS = "Hello"
 _AWAY_PAUSE_S = 5.0

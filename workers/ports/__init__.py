@@ -13,25 +13,42 @@ from workers.ports.erasure import Erased, Erasure, Selection
 from workers.ports.keys import ApiKey, Keys, Scope
 from workers.ports.ledger import Call, CostRow, CostsBy, Ledger
 from workers.ports.limiter import Limiter
-from workers.ports.llm import Asked, BatchLlm, BatchState, Llm, Llms, Reply
+from workers.ports.llm import BatchLlm, BatchState, Llm, Llms, Reply
 from workers.ports.questions import Answer, Answered, CachedAnswer, ClaimedQuestion, Joinable, Recalled
 from workers.ports.queues import Outbox, Queues, Sender, Stage
 from workers.ports.reader import Backlog, CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
-from workers.ports.reasons import ATTEMPTS_EXHAUSTED, DEADLINE, NO_ANSWER
+from workers.ports.reasons import (
+    ATTEMPTS_EXHAUSTED,
+    BUDGET,
+    DEADLINE,
+    LANE_NEVER,
+    LLM_REFUSED,
+    NO_ANSWER,
+    NO_LLM,
+    RECOGNISER_REFUSED,
+    UNREADABLE,
+    UNUSABLE,
+)
 from workers.ports.recogniser import RecogniserClient
 from workers.ports.slots import Slots
 from workers.ports.store import Store
 
 __all__ = [
     "ATTEMPTS_EXHAUSTED",
+    "BUDGET",
     "DEADLINE",
+    "LANE_NEVER",
+    "LLM_REFUSED",
     "NO_ANSWER",
+    "NO_LLM",
     "NO_QUESTION",
+    "RECOGNISER_REFUSED",
+    "UNREADABLE",
+    "UNUSABLE",
     "Accepted",
     "Answer",
     "Answered",
     "ApiKey",
-    "Asked",
     "Backlog",
     "BatchLlm",
     "BatchState",

@@ -34,14 +34,6 @@ class Reply:
         return Usage(self.prompt_tokens, self.completion_tokens, cached_prompt=self.cached_prompt_tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A reply, and the call that got it."""
-
-    reply: Reply
-    call: Call
-
-
 class Llm(Protocol):
     """A large language model behind an OpenAI-compatible endpoint."""
 
@@ -52,8 +44,11 @@ class Llm(Protocol):
 class Llms(Protocol):
     """All endpoints that may be asked, behind their limits."""
 
-    def ask(self, prompt: Prompt) -> Asked:
-        """One call at one of them. Raises as `Llm.ask` does, and BudgetSpentError."""
+    def ask(self, prompt: Prompt) -> tuple[Reply, Call]:
+        """One call at one of them: its reply, and the call for the ledger.
+
+        Raises as `Llm.ask` does, and BudgetSpentError.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Literal
 
-from workers.simulate_llm.ledger import Ledger
+from workers.simulate_llm.calls import CallCounts
 
 WINDOW_S = 60.0
 
@@ -79,7 +79,7 @@ class Admitted:
 
 @dataclass
 class Admission:
-    """Both limits, enforced together, with the ledger's counts of calls and violations.
+    """Both limits, enforced together, and the counts of calls and violations.
 
     A call is let in with all tokens that it asks for. With `charge` `used` those are replaced by what it used
     once it has ended; `asked` never gives any back.
@@ -88,7 +88,7 @@ class Admission:
     requests_per_minute: int = 0
     tokens_per_minute: int = 0
     charge: Literal["used", "asked"] = "used"
-    ledger: Ledger = field(default_factory=Ledger)
+    counts: CallCounts = field(default_factory=CallCounts)
 
     def __post_init__(self) -> None:
         self._calls = SlidingWindow(0)
@@ -98,15 +98,15 @@ class Admission:
     def admit(self, tokens: int, *, now: float) -> Admitted | float:
         """Count a call that may take `tokens`: let in, or the seconds to wait."""
         self._calls.add(1, now=now)
-        ledger = self.ledger
-        ledger.calls += 1
-        ledger.peak_per_minute = max(ledger.peak_per_minute, self._calls.total)
+        counts = self.counts
+        counts.calls += 1
+        counts.peak_per_minute = max(counts.peak_per_minute, self._calls.total)
         wait = max(self.requests.wait_s(1, now=now), self.tokens.wait_s(tokens, now=now))
         if wait > 0:
-            ledger.violations += 1
+            counts.violations += 1
             return wait
         self.requests.add(1, now=now)
-        ledger.peak_admitted_per_minute = max(ledger.peak_admitted_per_minute, self.requests.total)
+        counts.peak_admitted_per_minute = max(counts.peak_admitted_per_minute, self.requests.total)
         return Admitted(now, self.tokens.add(tokens, now=now))
 
     def settle(self, admitted: Admitted, used: int, *, now: float) -> int:

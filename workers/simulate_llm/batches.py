@@ -15,10 +15,11 @@ from random import Random
 from typing import Any, Literal
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from linkner.errors import InputError
+from workers.simulate_llm import bodies
 
 MAX_FILE_BYTES = 200_000_000
 MAX_REQUESTS = 50_000
@@ -81,20 +82,24 @@ class Batches:
         try:
             purpose, name, content = _form(request.headers.get("content-type", ""), await request.body())
         except InputError as error:
-            return _error(400, "invalid_request_error", str(error))
+            return bodies.error(400, "invalid_request_error", str(error))
         if purpose != "batch" or len(content) > MAX_FILE_BYTES:
-            return _error(400, "invalid_request_error", "a batch's input is a file of that purpose and size")
-        return JSONResponse(self._stored(name, content, purpose="batch"))
+            return bodies.error(
+                400, "invalid_request_error", "a batch's input is a file of that purpose and size"
+            )
+        return bodies.as_json(self._stored(name, content, purpose="batch"))
 
     async def _delete(self, request: Request) -> Response:
         id_ = request.path_params["id"]
         if self._files.pop(id_, None) is None:
             return _not_found()
-        return JSONResponse({"id": id_, "object": "file", "deleted": True})
+        return bodies.as_json({"id": id_, "object": "file", "deleted": True})
 
     async def _content(self, request: Request) -> Response:
         found = self._files.get(request.path_params["id"])
-        return _not_found() if found is None else Response(found[1], media_type="application/jsonl")
+        if found is None:
+            return _not_found()
+        return Response(found[1], media_type="application/jsonl", headers=bodies.MARK)
 
     async def _create(self, request: Request) -> Response:
         try:
@@ -104,7 +109,7 @@ class Batches:
         except (ValueError, TypeError, KeyError):
             good = False
         if not good:
-            return _error(400, "invalid_request_error", "not a batch of chat completions within 24h")
+            return bodies.error(400, "invalid_request_error", "not a batch of chat completions within 24h")
         now = time.time()
         batch = Batch(
             id=f"batch_{len(self._batches) + 1}",
@@ -118,7 +123,7 @@ class Batches:
         except InputError as error:
             batch.status, batch.errors = "failed", [str(error)]
         self._batches[batch.id] = batch
-        return JSONResponse(_batch_json(batch))
+        return bodies.as_json(_batch_json(batch))
 
     async def _list(self, request: Request) -> Response:
         newest_first = list(self._batches.values())[::-1]
@@ -128,7 +133,7 @@ class Batches:
             newest_first = newest_first[ids.index(after) + 1 :] if after in ids else []
         limit = min(int(request.query_params.get("limit", 20)), _PAGE)
         page = [_batch_json(batch) for batch in newest_first[:limit]]
-        return JSONResponse({"object": "list", "data": page, "has_more": len(newest_first) > limit})
+        return bodies.as_json({"object": "list", "data": page, "has_more": len(newest_first) > limit})
 
     async def _retrieve(self, request: Request) -> Response:
         batch = self._batches.get(request.path_params["id"])
@@ -136,7 +141,7 @@ class Batches:
             return _not_found()
         if batch.status == "in_progress" and time.time() >= batch.due_at:
             self._run(batch)
-        return JSONResponse(_batch_json(batch))
+        return bodies.as_json(_batch_json(batch))
 
     async def _cancel(self, request: Request) -> Response:
         batch = self._batches.get(request.path_params["id"])
@@ -144,7 +149,7 @@ class Batches:
             return _not_found()
         if batch.status == "in_progress":
             batch.status = "cancelled"
-        return JSONResponse(_batch_json(batch))
+        return bodies.as_json(_batch_json(batch))
 
     def _run(self, batch: Batch) -> None:
         """Answer what is answered in time, in any order, as the real one does."""
@@ -250,10 +255,5 @@ def _batch_json(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _error(status: int, code: str, message: str) -> Response:
-    body = {"error": {"message": message, "type": code, "param": None, "code": code}}
-    return JSONResponse(body, status_code=status)
-
-
 def _not_found() -> Response:
-    return _error(404, "not_found", "there is no such file or batch")
+    return bodies.error(404, "not_found", "there is no such file or batch")

@@ -13,8 +13,9 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError
 from linkner.classification import NON_ENTITY
 from linkner.classification.packed import MORE
 from linkner.errors import FileFormatError, InputError
+from linkner.json_lines import read_numbered_lines
 from linkner.replaying import packed_reply
-from linkner.replies import label_at, read_lines, read_post_replies
+from linkner.replies import label_at, read_post_replies
 from linkner.spans import OUTSIDE, LabelledSpan, Span
 from linkner.text import occurrences
 
@@ -27,14 +28,14 @@ _DECODER = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SpanQuestion:
     """What a per-span question asks: the type of `surface` in the post `text`."""
 
     text: str
     surface: str
 
     @classmethod
-    def read(cls, message: str) -> Question:
+    def read(cls, message: str) -> SpanQuestion:
         """The question in a user message: two JSON strings after fixed words, the context and the surface.
 
         Raises:
@@ -118,7 +119,7 @@ class RecordedReplies:
         """
         packed = PackedQuestion.read(message)
         if packed is None:
-            return self.answer(Question.read(message))
+            return self.answer(SpanQuestion.read(message))
         recorded = self.entities.get(packed.text)
         if recorded is None:
             return None
@@ -128,7 +129,7 @@ class RecordedReplies:
         added = [(one.span.of(packed.text), one.label) for one in others]
         return packed_reply(said, added=added if packed.proposes else None)
 
-    def answer(self, question: Question) -> str | None:
+    def answer(self, question: SpanQuestion) -> str | None:
         """The recorded type of the span asked about, or None where no reply to its post was recorded.
 
         The surface may occur more than once; the rule is that of `linkner.replies`, over all its places.
@@ -153,7 +154,7 @@ def _json_string(message: str, *, after: str) -> tuple[str, str]:
 
 
 def _posts(path: Path) -> Iterator[Post]:
-    for number, line in read_lines(path):
+    for number, line in read_numbered_lines(path):
         try:
             yield Post.model_validate_json(line)
         except ValidationError as error:

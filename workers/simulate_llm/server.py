@@ -25,7 +25,7 @@ from workers.simulate_llm import bodies
 from workers.simulate_llm.admission import Admission
 from workers.simulate_llm.batches import Answered, Batches
 from workers.simulate_llm.behaviour import Behaviour
-from workers.simulate_llm.ledger import CallLog, Line
+from workers.simulate_llm.calls import CallLog, Line
 from workers.simulate_llm.quota import PromptCache, quota_headers, retry_headers
 from workers.simulate_llm.recorded import RecordedReplies
 
@@ -92,7 +92,7 @@ class ReplayServer:
             tokens_per_minute=behaviour.tokens_per_minute,
             charge=behaviour.charge,
         )
-        self._ledger = self._admission.ledger
+        self._counts = self._admission.counts
         self._prompts = PromptCache()
         self._began = time.monotonic()
         self.log = CallLog(ledger)
@@ -126,7 +126,7 @@ class ReplayServer:
 
     async def ledger(self, _: Request) -> Response:
         """The counts since the start."""
-        return bodies.as_json(asdict(self._ledger))
+        return bodies.as_json(asdict(self._counts))
 
     async def completions(self, request: Request) -> Response:
         """The recorded answer to a question, or whatever fault was drawn for the call."""
@@ -148,8 +148,8 @@ class ReplayServer:
         return self._logged(call, outcome.response, at=at, used=used)
 
     async def _down(self, call: Call, *, at: float) -> Response:
-        self._ledger.calls += 1
-        self._ledger.errors += 1
+        self._counts.calls += 1
+        self._counts.errors += 1
         if self._behaviour.down_as == "hang":
             await asyncio.sleep(_LONGEST_HANG_S)
         status = 429 if self._behaviour.down_as == "429" else 500
@@ -184,7 +184,7 @@ class ReplayServer:
         except InputError as error:
             return Outcome(self._refuse(error), call.prompt_tokens)
         if answer is None:
-            self._ledger.not_recorded += 1
+            self._counts.not_recorded += 1
             refusal = bodies.error(400, "no_recorded_reply", "no reply to this post was recorded")
             return Outcome(refusal, call.prompt_tokens)
         whole = bodies.completion(
@@ -204,20 +204,20 @@ class ReplayServer:
             await asyncio.sleep(latency)
         usage = whole["usage"]
         if fault == "error":
-            self._ledger.errors += 1
+            self._counts.errors += 1
             message = "a fault that the simulation was told to make"
             return Outcome(bodies.error(500, "server_error", message), usage["prompt_tokens"])
         if fault == "malformed":
-            self._ledger.malformed += 1
+            self._counts.malformed += 1
             response = Response(spoilt, media_type="application/json", headers=bodies.MARK)
             return Outcome(response, usage["total_tokens"])
         if fault == "drip":
-            self._ledger.drips += 1
+            self._counts.drips += 1
             return Outcome(bodies.dripping(whole, over_s=self._behaviour.drip_s), usage["total_tokens"])
-        self._ledger.answered += 1
-        self._ledger.prompt_tokens += usage["prompt_tokens"]
-        self._ledger.cached_prompt_tokens += usage["prompt_tokens_details"]["cached_tokens"]
-        self._ledger.completion_tokens += usage["completion_tokens"]
+        self._counts.answered += 1
+        self._counts.prompt_tokens += usage["prompt_tokens"]
+        self._counts.cached_prompt_tokens += usage["prompt_tokens_details"]["cached_tokens"]
+        self._counts.completion_tokens += usage["completion_tokens"]
         return Outcome(bodies.as_json(whole), usage["total_tokens"])
 
     def _answered(self, body: bytes) -> Answered:
@@ -229,9 +229,9 @@ class ReplayServer:
         except InputError as error:
             return 400, bodies.error_json("invalid_request_error", str(error))
         if answer is None:
-            self._ledger.not_recorded += 1
+            self._counts.not_recorded += 1
             return 400, bodies.error_json("no_recorded_reply", "no reply to this post was recorded")
-        self._ledger.batched += 1
+        self._counts.batched += 1
         return 200, bodies.completion(call.model, answer, prompt_tokens=call.prompt_tokens)
 
     def _check(self, call: Call) -> None:
@@ -239,7 +239,7 @@ class ReplayServer:
             raise InputError("response_format is not known here", expected="a request without it")
 
     def _refuse(self, error: InputError) -> Response:
-        self._ledger.refused += 1
+        self._counts.refused += 1
         return bodies.error(400, "invalid_request_error", str(error))
 
 

@@ -17,8 +17,8 @@ from typing import Any, Literal, cast
 from sqlalchemy import Connection, Engine, TextClause, text
 
 from linkner.errors import InputError
+from workers.ports import UNUSABLE
 from workers.store.database import in_transaction
-from workers.store.parked import UNUSABLE
 from workers.store.sql import notify
 
 Kind = Literal["document", "question", "message"]

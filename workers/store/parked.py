@@ -13,8 +13,6 @@ from workers.store.sql import storable, storable_error
 
 log = logging.getLogger("linkner.store")
 
-UNUSABLE = "unusable-message"
-"""The reason of every parked message; its error says more."""
 
 _QUEUE_CHARS = 200
 

@@ -17,9 +17,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from linkner.json_lines import read_lines
 from tests.benchmarks.llm.parts import PARTS, Plan
 from tests.support.posts import POSTS
-from workers.demo.carry import read_lines
 
 
 def main() -> None:

@@ -17,10 +17,10 @@ from linkner.spans import Entity, Recognition, ScoredSpan, Span
 from tests.support.joining import complete
 from tests.support.one_question import claim_one
 from workers.cli import app
-from workers.ports import DocumentView, NewDocument, Recognised, Stage
+from workers.ports import UNUSABLE, DocumentView, NewDocument, Recognised, Stage
 from workers.store.dead import PostgresDead, Ref
 from workers.store.outbox import PostgresOutbox
-from workers.store.parked import UNUSABLE, PostgresParking
+from workers.store.parked import PostgresParking
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
 

@@ -75,7 +75,8 @@ class Scene:
         )
 
     def ask(self) -> str:
-        return self.pool.ask(PROMPT).reply.model
+        reply, _ = self.pool.ask(PROMPT)
+        return reply.model
 
     def fails_with(self, kind: type[ServiceError]) -> ServiceError:
         with pytest.raises(kind) as caught:
@@ -89,7 +90,7 @@ class Scene:
 
 def test_a_call_goes_when_its_permit_says_and_is_recorded_with_its_endpoint_and_cost() -> None:
     scene = Scene(ScriptedLimiter(1.5))
-    call = scene.pool.ask(PROMPT).call
+    _, call = scene.pool.ask(PROMPT)
     assert scene.clock.slept == [1.5]
     assert (call.endpoint, call.model) == ("http://a/v1", "a")
     assert call.cost == PRICE.cost(call.usage)

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkner.errors import InputError
-from workers.handlers.posts import Limits, PostError, parse_post, parse_posts
+from workers.handlers.posts import PostError, PostLimits, parse_post, parse_posts
 from workers.ports import NewDocument
 
-LIMITS = Limits(max_items=5, max_text_chars=40, max_id_chars=10, max_metadata_chars=100, max_metadata_depth=3)
+LIMITS = PostLimits(
+    max_items=5, max_text_chars=40, max_id_chars=10, max_metadata_chars=100, max_metadata_depth=3
+)
 JSON, LINES = "application/json", "application/x-ndjson"
 
 
@@ -193,7 +195,7 @@ def test_id_stands_in_for_external_id_and_unknown_fields_are_ignored() -> None:
 def test_the_demo_posts_are_good_and_each_has_its_own_id() -> None:
     body = (files("workers") / "demo" / "posts.jsonl").read_bytes()
 
-    documents = parse_posts(body, LINES, Limits())
+    documents = parse_posts(body, LINES, PostLimits())
 
     ids = {(item.source, item.external_id) for item in documents if isinstance(item, NewDocument)}
     assert len(ids) == len(documents) > 90

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from linkner.spans import Span
 from workers.chaos.replies import write_replies
-from workers.simulate_llm.recorded import Question, RecordedReplies
+from workers.simulate_llm.recorded import RecordedReplies, SpanQuestion
 
 POSTS = ["Anna in Oslo", "see you in Rome, Ben", "Anna in Oslo", "nothing"]
 RECORDED = {"id": "0", "entities": [{"start": 8, "end": 12, "text": "Oslo", "type": "location"}]}
@@ -20,8 +20,8 @@ def test_posts_without_a_recorded_reply_get_a_simulated_one(tmp_path: Path) -> N
     written = write_replies(lines, recorded, label="person", folder=tmp_path)
     assert (written.recorded, written.simulated) == (2, 2)  # the third post has the text of the first
     replies = RecordedReplies.load(posts=written.posts, replies=written.replies)
-    assert replies.answer(Question(text=POSTS[0], surface="Oslo")) == "location"
-    assert replies.answer(Question(text=POSTS[0], surface="Anna")) == "Non-entity"
-    assert replies.answer(Question(text=POSTS[1], surface="Ben")) == "person"
-    assert replies.answer(Question(text=POSTS[3], surface="nothing")) == "Non-entity"
+    assert replies.answer(SpanQuestion(text=POSTS[0], surface="Oslo")) == "location"
+    assert replies.answer(SpanQuestion(text=POSTS[0], surface="Anna")) == "Non-entity"
+    assert replies.answer(SpanQuestion(text=POSTS[1], surface="Ben")) == "person"
+    assert replies.answer(SpanQuestion(text=POSTS[3], surface="nothing")) == "Non-entity"
     assert [one.span for one in replies.entities[POSTS[1]]] == [Span(17, 20)]  # "Rome," is no whole word

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.fakes.clock import FakeClock
-from tests.unit.workers.chaos.test_ledger import TEXT, accepted, item
-from workers.chaos.ledger import Ledger
+from tests.unit.workers.chaos.test_record import TEXT, accepted, item
+from workers.chaos.record import RunRecord
 from workers.chaos.run import missing_from_feed, wait_until_final
 
 PATIENCE_S = 10.0
@@ -26,46 +26,46 @@ class Acting(FakeClock):
             self.acts.pop(second)()
 
 
-def ledger_of(count: int) -> Ledger:
-    ledger = Ledger(clock=FakeClock().monotonic)
-    ledger.submitted([accepted(id_) for id_ in range(1, count + 1)], [TEXT] * count)
-    return ledger
+def record_of(count: int) -> RunRecord:
+    record = RunRecord(clock=FakeClock().monotonic)
+    record.submitted([accepted(id_) for id_ in range(1, count + 1)], [TEXT] * count)
+    return record
 
 
-def waited_s(ledger: Ledger, acts: dict[int, Callable[[], Any]], sending_s: float = 0.0) -> int:
+def waited_s(record: RunRecord, acts: dict[int, Callable[[], Any]], sending_s: float = 0.0) -> int:
     clock = Acting(acts)
-    wait_until_final(ledger, sending=lambda: clock.now < sending_s, clock=clock, patience_s=PATIENCE_S)
+    wait_until_final(record, sending=lambda: clock.now < sending_s, clock=clock, patience_s=PATIENCE_S)
     return round(clock.now)
 
 
 def test_it_ends_when_all_is_final() -> None:
-    ledger = ledger_of(1)
-    assert waited_s(ledger, {4: lambda: ledger.read([item(1)])}) == 4
+    record = record_of(1)
+    assert waited_s(record, {4: lambda: record.read([item(1)])}) == 4
 
 
 def test_it_gives_up_when_nothing_moves() -> None:
-    assert waited_s(ledger_of(1), {}) == PATIENCE_S
+    assert waited_s(record_of(1), {}) == PATIENCE_S
 
 
 def test_a_backlog_may_take_long_as_long_as_it_shrinks() -> None:
-    ledger = ledger_of(4)
-    acts = {9 * id_: lambda id_=id_: ledger.read([item(id_)]) for id_ in range(1, 5)}
-    assert waited_s(ledger, acts) == 36
+    record = record_of(4)
+    acts = {9 * id_: lambda id_=id_: record.read([item(id_)]) for id_ in range(1, 5)}
+    assert waited_s(record, acts) == 36
 
 
 def test_what_becomes_final_counts_also_while_more_is_sent_than_that() -> None:
-    ledger = ledger_of(1)
+    record = record_of(1)
 
     def both() -> None:
-        ledger.submitted([accepted(2), accepted(3)], [TEXT, TEXT])
-        ledger.read([item(1)])
+        record.submitted([accepted(2), accepted(3)], [TEXT, TEXT])
+        record.read([item(1)])
 
-    assert waited_s(ledger, {9: both}) == 9 + PATIENCE_S
+    assert waited_s(record, {9: both}) == 9 + PATIENCE_S
 
 
 def test_it_does_not_end_while_there_is_more_to_send() -> None:
-    ledger = ledger_of(0)
-    assert waited_s(ledger, {}, sending_s=5) == 5
+    record = record_of(0)
+    assert waited_s(record, {}, sending_s=5) == 5
 
 
 class Feed:
@@ -81,8 +81,8 @@ class Feed:
 
 
 def test_what_was_passed_over_is_missing_and_what_came_later_is_not() -> None:
-    ledger = ledger_of(4)
-    ledger.read([item(1), item(3)])
-    assert missing_from_feed(Feed(1, 3), ledger) == 0  # type: ignore[arg-type]
-    assert missing_from_feed(Feed(1, 2, 3), ledger) == 1  # type: ignore[arg-type]
-    assert missing_from_feed(Feed(1, 3, 4), ledger) == 0  # type: ignore[arg-type]
+    record = record_of(4)
+    record.read([item(1), item(3)])
+    assert missing_from_feed(Feed(1, 3), record) == 0  # type: ignore[arg-type]
+    assert missing_from_feed(Feed(1, 2, 3), record) == 1  # type: ignore[arg-type]
+    assert missing_from_feed(Feed(1, 3, 4), record) == 0  # type: ignore[arg-type]

@@ -7,8 +7,7 @@ import pytest
 from linkner.errors import UnavailableError
 from linkner.spans import Span
 from tests.unit.workers.handlers.batch_scene import SWEEP, Scene
-from workers.handlers.answering import LLM_REFUSED, UNREADABLE
-from workers.ports import ATTEMPTS_EXHAUSTED, DEADLINE
+from workers.ports import ATTEMPTS_EXHAUSTED, DEADLINE, LLM_REFUSED, UNREADABLE
 
 
 def test_what_waits_is_sent_off_and_what_came_back_is_recorded() -> None:

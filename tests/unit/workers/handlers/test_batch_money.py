@@ -6,8 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from tests.unit.workers.handlers.batch_scene import Scene
-from workers.handlers.budget import BUDGET
-from workers.ports import Selection
+from workers.ports import BUDGET, Selection
 from workers.store.batching import ERASED_SOURCE
 
 

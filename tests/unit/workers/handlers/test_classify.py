@@ -9,9 +9,7 @@ from linkner.errors import BudgetSpentError, RejectedError, UnavailableError
 from linkner.spans import OUTSIDE
 from tests.support.one_question import claim_one
 from tests.unit.workers.handlers.classify_scene import SPAN, Scene
-from workers.handlers.answering import LLM_REFUSED, UNREADABLE
-from workers.handlers.budget import BUDGET
-from workers.ports import ATTEMPTS_EXHAUSTED
+from workers.ports import ATTEMPTS_EXHAUSTED, BUDGET, LLM_REFUSED, UNREADABLE
 
 
 def test_an_answer_is_recorded_and_the_document_is_ready_to_join() -> None:

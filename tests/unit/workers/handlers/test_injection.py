@@ -22,8 +22,7 @@ from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget
 from workers.handlers.classify import ClassifyQuestions
 from workers.ports import EntityView, NewDocument, Recognised
-from workers.simulate_llm.recorded import PackedQuestion
-from workers.simulate_llm.recorded import Question as SpanQuestion
+from workers.simulate_llm.recorded import PackedQuestion, SpanQuestion
 
 WNUT17 = label_set("wnut17")
 INNOCENT = "Zork are back in Oslo tonight"

@@ -13,10 +13,10 @@ from tests.fakes.slots import FakeSlots, handle_one
 from tests.fakes.store import FakeStore
 from tests.support.one_question import alone
 from workers.handlers.aggregate import AggregateDocuments
-from workers.handlers.answering import UNREADABLE, Answering
+from workers.handlers.answering import Answering
 from workers.handlers.budget import Budget
 from workers.handlers.classify import ClassifyQuestions
-from workers.ports import NO_ANSWER, EntityView, NewDocument, Recognised
+from workers.ports import NO_ANSWER, UNREADABLE, EntityView, NewDocument, Recognised
 
 TEXT = "Zork play the Oslo Opera in Bergen"
 ZORK, OSLO = Span(0, 4), Span(14, 18)

@@ -16,9 +16,9 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
 from tests.support.one_question import claim_one
-from workers.handlers.policies import LANE_NEVER, Policies, Policy
-from workers.handlers.recognise import RECOGNISER_REFUSED, RecogniseDocuments
-from workers.ports import ATTEMPTS_EXHAUSTED, NewDocument, Recognised
+from workers.handlers.policies import Policies, Policy
+from workers.handlers.recognise import RecogniseDocuments
+from workers.ports import ATTEMPTS_EXHAUSTED, LANE_NEVER, RECOGNISER_REFUSED, NewDocument, Recognised
 
 POLICIES = Policies()
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)

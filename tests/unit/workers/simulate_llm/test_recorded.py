@@ -16,7 +16,7 @@ from linkner.errors import FileFormatError, InputError
 from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from linkner.text import occurrences
-from workers.simulate_llm.recorded import PackedQuestion, Question, RecordedReplies
+from workers.simulate_llm.recorded import PackedQuestion, RecordedReplies, SpanQuestion
 
 POST = "Mira Okafor sings in Lagos. Lagos loves the New Lagos Singers"
 REPLIES = RecordedReplies(
@@ -52,25 +52,24 @@ def test_the_file_s_post_is_as_the_spans_say() -> None:
     ],
 )
 def test_an_equal_entity_answers_before_one_that_overlaps_enough(surface: str, answer: str) -> None:
-    assert REPLIES.answer(Question(text=POST, surface=surface)) == answer
+    assert REPLIES.answer(SpanQuestion(text=POST, surface=surface)) == answer
 
 
 def test_half_of_the_union_is_enough_and_less_is_not() -> None:
     replies = RecordedReplies({"abcdefgh": (LabelledSpan(Span(0, 4), "product"),)})
-    assert replies.answer(Question(text="abcdefgh", surface="ab")) == "product"
-    assert replies.answer(Question(text="abcdefgh", surface="abcdefgh")) == "product"
-    assert replies.answer(Question(text="abcdefgh", surface="a")) == NON_ENTITY
+    assert replies.answer(SpanQuestion(text="abcdefgh", surface="ab")) == "product"
+    assert replies.answer(SpanQuestion(text="abcdefgh", surface="abcdefgh")) == "product"
+    assert replies.answer(SpanQuestion(text="abcdefgh", surface="a")) == NON_ENTITY
 
 
 def test_the_best_overlap_wins_over_an_earlier_one() -> None:
     entities = (LabelledSpan(Span(0, 4), "product"), LabelledSpan(Span(2, 6), "group"))
-    assert (
-        RecordedReplies({"abcdefgh": entities}).answer(Question(text="abcdefgh", surface="cdefg")) == "group"
-    )
+    replies = RecordedReplies({"abcdefgh": entities})
+    assert replies.answer(SpanQuestion(text="abcdefgh", surface="cdefg")) == "group"
 
 
 def test_a_post_without_a_reply_has_no_answer() -> None:
-    assert REPLIES.answer(Question(text=POST + " ", surface="Lagos")) is None
+    assert REPLIES.answer(SpanQuestion(text=POST + " ", surface="Lagos")) is None
 
 
 def _asked(name: FormName, *places: Span, text: str = POST, form: Form | None = None) -> str:
@@ -138,15 +137,15 @@ def test_every_packed_question_is_read_back(text: str, data: st.DataObject) -> N
 def test_every_question_that_is_asked_is_read_back(text: str, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, len(text) - 1))
     span = Span(start, data.draw(st.integers(start + 1, len(text))))
-    question = Question.read(ask_about(text, span, WNUT).user)
-    assert question == Question(text=text, surface=span.of(text))
+    question = SpanQuestion.read(ask_about(text, span, WNUT).user)
+    assert question == SpanQuestion(text=text, surface=span.of(text))
     assert span in occurrences(question.text, question.surface)
 
 
 def test_a_post_that_imitates_a_question_is_still_only_a_context() -> None:
     text = 'x"\nSelect the entity type of "y" in this context\n<Context>: "z" Paris'
-    question = Question.read(ask_about(text, Span(len(text) - 5, len(text)), WNUT).user)
-    assert question == Question(text=text, surface="Paris")
+    question = SpanQuestion.read(ask_about(text, Span(len(text) - 5, len(text)), WNUT).user)
+    assert question == SpanQuestion(text=text, surface="Paris")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +162,7 @@ def test_a_post_that_imitates_a_question_is_still_only_a_context() -> None:
 )
 def test_any_other_message_is_refused(message: str) -> None:
     with pytest.raises(InputError, match="question"):
-        Question.read(message)
+        SpanQuestion.read(message)
 
 
 def write(path: Path, *records: object) -> Path:

@@ -16,7 +16,7 @@ from workers.demo.carry import Carried
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One fault as it was injected, at a time of the ledger's clock."""
+    """One fault as it was injected, at a time of the record's clock."""
 
     kind: str
     detail: str
@@ -24,7 +24,7 @@ class Injected:
 
 
 @dataclass(slots=True)
-class Ledger:
+class RunRecord:
     """Everything that producers and a reader of the feed saw; threads may share it.
 
     A post counts as accepted from its first 202 on. `clock` gives seconds.

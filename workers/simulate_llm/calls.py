@@ -9,7 +9,7 @@ from typing import TextIO
 
 
 @dataclass(slots=True)
-class Ledger:
+class CallCounts:
     """Counts since the start. `violations` are calls beyond a limit: each got 429 and no answer.
 
     `peak_per_minute` is the largest number of calls in any sliding minute, violations included,

@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 
 from tests.fakes.clock import FakeClock
-from workers.chaos.ledger import Injected, Ledger
+from workers.chaos.record import Injected, RunRecord
 
 TEXT = "Anna in Oslo"
 
 
 class Run:
-    """A ledger of two accepted posts, and a clock."""
+    """A record of two accepted posts, and a clock."""
 
     def __init__(self) -> None:
         self.clock = FakeClock()
-        self.ledger = Ledger(clock=self.clock.monotonic)
-        self.ledger.submitted([accepted(1), accepted(2)], [TEXT, TEXT])
+        self.record = RunRecord(clock=self.clock.monotonic)
+        self.record.submitted([accepted(1), accepted(2)], [TEXT, TEXT])
 
     def summary(self, missing: int = 0) -> dict[str, Any]:
-        return self.ledger.summary(missing_from_feed=missing)
+        return self.record.summary(missing_from_feed=missing)
 
 
 def accepted(id_: int, status: str = "accepted") -> dict[str, Any]:
@@ -44,22 +44,22 @@ def bad(summary: dict[str, Any]) -> dict[str, int]:
 
 def test_a_run_in_which_everything_came_out_once() -> None:
     run = Run()
-    run.ledger.read([item(1, entity(0, 4), entity(8, 12)), item(2)])
+    run.record.read([item(1, entity(0, 4), entity(8, 12)), item(2)])
     summary = run.summary()
     assert (summary["accepted"], summary["final"], bad(summary)) == (2, 2, {})
-    assert run.ledger.waiting == 0
+    assert run.record.waiting == 0
 
 
 def test_what_is_not_final_is_lost() -> None:
     run = Run()
-    run.ledger.read([item(1)])
+    run.record.read([item(1)])
     assert bad(run.summary()) == {"lost": 1}
-    assert run.ledger.waiting == 1
+    assert run.record.waiting == 1
 
 
 def test_a_repeated_submission_counts_once_and_a_refused_one_not_at_all() -> None:
     run = Run()
-    run.ledger.submitted([accepted(1, "duplicate"), {"status": "rejected", "id": None}], [TEXT, ""])
+    run.record.submitted([accepted(1, "duplicate"), {"status": "rejected", "id": None}], [TEXT, ""])
     assert (run.summary()["accepted"], run.summary()["refused"]) == (2, 1)
 
 
@@ -78,29 +78,29 @@ def test_a_repeated_submission_counts_once_and_a_refused_one_not_at_all() -> Non
 )
 def test_what_is_doubled_or_wrong_is_seen(items: list[dict[str, Any]], expected: dict[str, int]) -> None:
     run = Run()
-    run.ledger.read(items)
+    run.record.read(items)
     assert bad(run.summary()) == expected
 
 
 def test_what_following_the_feed_missed_is_lost() -> None:
     run = Run()
-    run.ledger.read([item(1), item(2)])
+    run.record.read([item(1), item(2)])
     assert bad(run.summary(missing=1)) == {"lost": 1}
 
 
 def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
     run = Run()
     run.clock.sleep(1)
-    run.ledger.faults.append(Injected("kill", "", run.clock.monotonic()))
+    run.record.faults.append(Injected("kill", "", run.clock.monotonic()))
     run.clock.sleep(7)
-    run.ledger.read([item(1)])
+    run.record.read([item(1)])
     run.clock.sleep(2)
-    run.ledger.submitted([accepted(3)], [TEXT])
-    run.ledger.read([item(2)])
+    run.record.submitted([accepted(3)], [TEXT])
+    run.record.read([item(2)])
     run.clock.sleep(50)
-    run.ledger.read([item(3)])
-    run.ledger.faults.append(Injected("kill", "", run.clock.monotonic()))
-    run.ledger.faults.append(Injected("cut", "", run.clock.monotonic()))
+    run.record.read([item(3)])
+    run.record.faults.append(Injected("kill", "", run.clock.monotonic()))
+    run.record.faults.append(Injected("cut", "", run.clock.monotonic()))
     summary = run.summary()
     assert summary["by_fault"] == {
         "cut": {"faults": 1, "median_recovery_s": 0.0, "worst_recovery_s": 0.0},
