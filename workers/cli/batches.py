@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from workers.cli.options import AsJson
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -20,9 +22,11 @@ def register(app: typer.Typer) -> None:
 
 def batches(
     limit: Annotated[int, typer.Option(min=1, help="At most N, the latest first.")] = 20,
-    json_only: Annotated[bool, typer.Option("--json", help="JSON for machines, one batch a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the batches of the batch lane. Reads LINKNER_POSTGRES_URL, else the running `linkner up`.
+
+    With --json, one batch a line.
 
     Example: linkner batches --json | jq .provider_id
     """
@@ -33,7 +37,7 @@ def batches(
     from workers.store.database import connect
 
     found = PostgresBatches(connect(postgres_url(), pool_size=1)).latest(limit=limit)
-    if json_only:
+    if as_json:
         for view in found:
             typer.echo(json.dumps(_as_json(view)))
     else:

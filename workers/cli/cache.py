@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
+from workers.cli.options import AsJson
 
 _DAY_S = 86_400.0
 
@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="cache")
 
 
-def stats(json_only: AsJson = False) -> None:
+def stats(as_json: AsJson = False) -> None:
     """What the cache holds, and what share of the answers came from it.
 
     Example: linkner cache stats --json
@@ -37,7 +37,7 @@ def stats(json_only: AsJson = False) -> None:
     from workers.store.reader import PostgresReader
 
     counts = PostgresReader(connect(postgres_url(), pool_size=1)).cache()
-    if json_only:
+    if as_json:
         typer.echo(json.dumps({**asdict(counts), "hit_rate": counts.hit_rate}))
         return
     table = Table(title="Answer cache", show_header=False)
@@ -61,7 +61,7 @@ def purge(
         str | None, typer.Option(help="Only answers that this model gave, by its own name; of any age.")
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Forget every answer.")] = False,
-    json_only: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Forget answers; without an option those that are too old to be used. Finished documents keep theirs.
 
@@ -79,4 +79,4 @@ def purge(
         age_s = older_than_days * _DAY_S
     store = PostgresStore(connect(postgres_url(), pool_size=1))
     purged = store.purge_cache(older_than_s=age_s, model=model)
-    typer.echo(json.dumps({"purged": purged}) if json_only else f"forgot {purged:,} answers")
+    typer.echo(json.dumps({"purged": purged}) if as_json else f"forgot {purged:,} answers")

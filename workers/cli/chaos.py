@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linkner.errors import ConfigurationError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def chaos(
         list[str] | None, typer.Option(help="Only these kinds; may be repeated. [default: all]")
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Checkpoint folder. [default: the one shipped]")] = None,
-    json_only: Annotated[bool, typer.Option("--json", help="Print the summary line alone.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Kill, cut off and empty the parts of a stack while posts go through it; say whether any was lost.
 
@@ -81,7 +82,7 @@ def chaos(
         lines = list(read_lines(input, limit=limit))
     with (
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
-        Steps(quiet=json_only) as steps,
+        Steps(quiet=as_json) as steps,
     ):
         plan = Plan(
             lines=lines,
@@ -93,7 +94,7 @@ def chaos(
             model=model,
         )
         record, summary = run(plan, folder=Path(folder), report=steps.say)
-    if not json_only:
+    if not as_json:
         for table in tables(record, summary):
             Console().print(table)
     typer.echo(json.dumps({**summary, "broker": broker}))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.options import AsJson
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -34,7 +36,7 @@ def register(app: typer.Typer) -> None:
 def cost(
     by: Annotated[By, typer.Option(help="What to group by; days are those of UTC.")] = By.day,
     days: Annotated[float, typer.Option(min=0.0, help="Look back this many days.")] = 30.0,
-    json_only: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what LLM calls used and cost, by the prices of LINKNER_LLM_PRICES when they were made.
 
@@ -49,7 +51,7 @@ def cost(
     from workers.store.reader import PostgresReader
 
     rows = PostgresReader(connect(postgres_url(), pool_size=1)).costs(by.value, within_s=days * _DAY_S)
-    if json_only:
+    if as_json:
         listed = [{**asdict(row), "cost": str(row.cost)} for row in rows]
         total = str(sum(row.cost for row in rows))
         typer.echo(json.dumps({"by": by.value, "days": days, "rows": listed, "total": total}))

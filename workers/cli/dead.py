@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,7 +22,6 @@ _BATCH = 500
 Names = Annotated[list[str] | None, typer.Argument(help="Such as question:12 or document:7.")]
 All = Annotated[bool, typer.Option("--all", help="Every one on the list.")]
 Reason = Annotated[str | None, typer.Option(help="Only those with this reason.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 def list_dead(
     reason: Reason = None,
     limit: Annotated[int, typer.Option(min=1, help="At most N, the latest first.")] = 50,
-    json_only: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """List them: questions (their spans were left to the local model), documents (they have no entities), and
     messages that no worker could use.
@@ -50,16 +50,14 @@ def list_dead(
     from rich.console import Console
 
     items = _dead().listed(reason=reason, limit=limit)
-    if json_only:
+    if as_json:
         for item in items:
             typer.echo(json.dumps(_as_json(item), ensure_ascii=False))
     else:
         Console().print(_table(items) if items else "nothing is dead")
 
 
-def show(
-    name: Annotated[str, typer.Argument(help="Such as question:12.")], json_only: AsJson = False
-) -> None:
+def show(name: Annotated[str, typer.Argument(help="Such as question:12.")], as_json: AsJson = False) -> None:
     """Show one with all that is known of it.
 
     Example: linkner dead show question:12
@@ -70,7 +68,7 @@ def show(
     if item is None:
         raise InputError("it is not dead, or not there", got=name, hint="`linkner dead list` names them")
     shown = _as_json(item)
-    if json_only:
+    if as_json:
         typer.echo(json.dumps(shown, ensure_ascii=False))
     else:
         for field, value in shown.items():

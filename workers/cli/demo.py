@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from workers.cli.options import AsJson
+
 if TYPE_CHECKING:
     from broker.settings import Settings
     from workers.stack.stack import Shape
@@ -32,7 +34,7 @@ def demo(
     model: Annotated[Path | None, typer.Option(help="Checkpoint folder. [default: the one shipped]")] = None,
     callers: Annotated[int, typer.Option(min=1, help="LLM caller processes.")] = 1,
     timeout: Annotated[float, typer.Option(min=1, help="Give up after this many seconds.")] = 1800,
-    json_only: Annotated[bool, typer.Option("--json", help="Print the summary line alone.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Carry posts through a whole stack: gateway, queues, local model, LLM callers, joined entities.
 
@@ -61,7 +63,7 @@ def demo(
     settings = _own_stack(load_settings(), replayed=replies is not None)
     with (
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
-        Steps(quiet=json_only) as steps,
+        Steps(quiet=as_json) as steps,
     ):
         shape = _shape(posts=input, replies=replies, model=model, callers=callers)
         steps.say(_about_the_llm(settings, replies=replies))
@@ -70,7 +72,7 @@ def demo(
             steps.expect("final", len(lines))
             outcome = carry(GatewayClient(stack.gateway_url), lines, progress=steps.at, timeout_s=timeout)
             steps.say("stopping the processes")
-    if not json_only:
+    if not as_json:
         show_outcome(Console(), outcome, posts=show)
     typer.echo(json.dumps(outcome.to_json()))
     raise typer.Exit(0 if outcome.ok else 1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 Url = Annotated[
     str, typer.Option(help="Gateway. [default: LINKNER_GATEWAY_URL, else the running `linkner up`]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for machines.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +36,7 @@ def submit(
     file: Annotated[Path, typer.Argument(help="JSONL of posts (.gz or not), or - for standard input.")],
     url: Url = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Take only the first N posts.")] = None,
-    json_only: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Submit posts: one JSON object a line with `external_id` (or `id`), `source` and `text`.
 
@@ -51,7 +51,7 @@ def submit(
     lines = islice(sys.stdin.buffer, limit) if str(file) == "-" else list(read_lines(file, limit=limit))
     total = 0
 
-    with Steps(quiet=json_only) as steps:
+    with Steps(quiet=as_json) as steps:
         if isinstance(lines, list):
             steps.expect("submitted", len(lines))
 
@@ -67,7 +67,7 @@ def submit(
         "duplicates": submitted.duplicates,
         "rejected": submitted.rejected,
     }
-    if json_only:
+    if as_json:
         typer.echo(json.dumps({**summary, "refusals": submitted.refusals}))
     else:
         for refusal in submitted.refusals:
@@ -83,7 +83,7 @@ def results(
     source: Annotated[str, typer.Option(help="With --id: the one document of this source.")] = "",
     id: Annotated[str, typer.Option(help="With --source: the document of this external id.")] = "",
     follow: Annotated[bool, typer.Option(help="Wait for more until Ctrl-C.")] = False,
-    json_only: AsJson = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show finished documents with their entities, in the order in which they were finished.
 
@@ -103,14 +103,14 @@ def results(
     else:
         pages = _pages(client, after=after, limit=limit, follow=follow)
     for documents in pages:
-        if json_only:
+        if as_json:
             for document in documents:
                 typer.echo(json.dumps(document, ensure_ascii=False))
         elif shown := [document for document in documents if "erased" not in document]:
             Console().print(posts_table(shown))
 
 
-def status(url: Url = "", json_only: AsJson = False) -> None:
+def status(url: Url = "", as_json: AsJson = False) -> None:
     """One look at the whole system: documents, questions, decisions and queues.
 
     Example: linkner status --json | jq .queues
@@ -118,7 +118,7 @@ def status(url: Url = "", json_only: AsJson = False) -> None:
     from rich.console import Console
 
     found = _client(url).status()
-    if json_only:
+    if as_json:
         typer.echo(json.dumps(found))
     else:
         Console().print(_status_table(found))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from workers.ports import Erasure, Selection
@@ -34,7 +35,7 @@ def erase(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them and erase nothing.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    json_only: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Erase documents: texts, entities, questions, answers, and what the answer cache got from them.
 
@@ -53,7 +54,7 @@ def erase(
     from workers.store.database import connect
     from workers.store.erasing import PostgresErasure
 
-    if json_only and not (dry_run or yes or sys.stdin.isatty()):
+    if as_json and not (dry_run or yes or sys.stdin.isatty()):
         raise InputError("there is no one to ask whether to erase", expected="--yes, or --dry-run")
     selection = Selection(
         source=source, external_id=document, author=author, accepted_before=_time(before) if before else None
@@ -62,8 +63,8 @@ def erase(
     found = erasure.count(selection)
     if found and not (dry_run or yes):
         typer.confirm(f"erase {found:,} documents for ever?", abort=True, err=True)
-    erased = 0 if dry_run else _erase(erasure, selection, expected=found, quiet=json_only)
-    if json_only:
+    erased = 0 if dry_run else _erase(erasure, selection, expected=found, quiet=as_json)
+    if as_json:
         typer.echo(json.dumps({"found": found, "erased": erased, "dry_run": dry_run}))
     else:
         typer.echo(f"{found:,} would be erased" if dry_run else f"erased {erased:,} documents")

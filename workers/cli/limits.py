@@ -10,6 +10,7 @@ import typer
 
 from broker.limits import MAX_LIMIT
 from linkner.errors import ConfigurationError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ BaseUrl = Annotated[
 ModelName = Annotated[str, typer.Option("--model", help="Its model, where an endpoint has several.")]
 
 
-def show(json_only: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+def show(as_json: AsJson = False) -> None:
     """Show each endpoint's limits, what is used of them, and whether its circuit breaker is open.
 
     A limit is what was set while running, else what is configured; what an endpoint's headers say can only
@@ -50,7 +51,7 @@ def show(json_only: Annotated[bool, typer.Option("--json", help="JSON for machin
     from rich.console import Console
 
     looked = [(endpoint, limiter.state()) for endpoint, limiter in _limiters()]
-    if json_only:
+    if as_json:
         typer.echo(json.dumps([_to_json(*one) for one in looked], default=str))
         return
     for endpoint, state in looked:

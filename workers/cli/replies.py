@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from linkner.held_out import HeldOut
@@ -34,7 +35,7 @@ def replies(
         list[Path] | None,
         typer.Option("--except", help="CoNLL file to measure on; posts that hold one of its texts go."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write down what the LLM said of the stream's posts, to train the next local model on.
 

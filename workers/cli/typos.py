@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +24,7 @@ def typos(
         float, typer.Option(min=0.0, max=1.0, help="Share of the entities that are edited. Paper: all.")
     ] = 1.0,
     seed: Annotated[int, typer.Option(help="The same seed makes the same edits.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a version of labelled data with typos in its entities, as the paper's CoNLL'03-Typos has them.
 

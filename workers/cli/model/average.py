@@ -13,6 +13,7 @@ from rich.table import Table
 
 from linkner.writing import check_outputs, writing_to
 from workers.cli.model.options import Device
+from workers.cli.options import AsJson
 from workers.cli.progress import Steps
 
 
@@ -22,7 +23,7 @@ def average(
     output: Annotated[Path, typer.Option(help="Folder for the checkpoint; made if it is not there.")],
     name: Annotated[str | None, typer.Option(help="Name of the model. [default: that of the first]")] = None,
     device: Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Average the weights of models that were trained from one checkpoint, and balance the mean on dev.
 

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from linkner.replies import RecordedReply
 from workers.cli.model.options import Device, Model
+from workers.cli.options import AsJson
 from workers.cli.progress import Steps
 
 
@@ -23,7 +24,7 @@ def ceiling(
         float | None, typer.Option(min=0, help="Money for a million tokens, to show what a budget costs.")
     ] = None,
     device: Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What an LLM could add at the most, before money is spent on one.
 

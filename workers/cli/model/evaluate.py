@@ -30,6 +30,7 @@ from workers.cli.model.options import (
     UncertaintyOverride,
     plot_option,
 )
+from workers.cli.options import AsJson
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def evaluate(
     uncertainty: UncertaintyOverride = None,
     plot: Annotated[Path | None, plot_option("Write a reliability plot to this PNG file.")] = None,
     device: Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure a model on labelled files: by itself, or linked to an LLM that is called or replayed.
 

@@ -55,4 +55,3 @@ Descriptions = Annotated[
 Output = Annotated[
     Path | None, typer.Option(help="Folder for files. [default: none for tables, . for figures]")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")]

@@ -13,7 +13,6 @@ from rich.table import Table as RichTable
 from linkner.detection import EPSILON, MAX_CANDIDATES
 from workers.cli.model.delivery import deliver
 from workers.cli.model.experiment_options import (
-    AsJson,
     Data,
     Descriptions,
     Epsilon,
@@ -32,6 +31,7 @@ from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.live_judge import CONNECTIONS
 from workers.cli.model.options import Connections, Deadline, Device, Endpoint, LlmModel, Protocol, Uncertainty
 from workers.cli.model.study import FewShot, LinkRequest, Request, bench
+from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from trainer.experiments.rendering import Figure, Table

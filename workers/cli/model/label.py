@@ -10,6 +10,7 @@ import typer
 
 from linkner.errors import ConfigurationError, InputError
 from workers.cli.model.options import Device
+from workers.cli.options import AsJson
 from workers.cli.progress import Steps
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def label(
         typer.Option("--except", help="CoNLL file to measure on; posts that hold one of its texts go."),
     ] = None,
     device: Device = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Label raw posts with trained models, to train another one on (self-training).
 
