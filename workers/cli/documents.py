@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,14 +40,18 @@ def submit(
     """Submit posts: one JSON object a line with `external_id` (or `id`), `source` and `text`.
 
     Submitting again what is there changes nothing and is counted as duplicates. Posts that cannot be used are
-    listed with the reason; the others are accepted, and the exit code is 1.
+    listed with the reason, and so are conflicts: another text is there under the same source and id, and is
+    kept. The others are accepted, and the exit code is 1.
 
     Example: linkner submit posts.jsonl
     """
     from workers.cli.progress import Steps
     from workers.demo.carry import read_lines
 
-    lines = islice(sys.stdin.buffer, limit) if str(file) == "-" else list(read_lines(file, limit=limit))
+    if str(file) == "-":
+        lines: Iterable[bytes] = _first(limit, sys.stdin.buffer)
+    else:
+        lines = list(read_lines(file, limit=limit))
     total = 0
 
     with Steps(quiet=json_only) as steps:
@@ -65,6 +68,7 @@ def submit(
     summary = {
         "accepted": submitted.accepted,
         "duplicates": submitted.duplicates,
+        "conflicts": submitted.conflicts,
         "rejected": submitted.rejected,
     }
     if json_only:
@@ -73,7 +77,7 @@ def submit(
         for refusal in submitted.refusals:
             typer.echo(f"refused {refusal}", err=True)
         typer.echo("  ".join(f"{name} {count:,}" for name, count in summary.items()))
-    raise typer.Exit(1 if submitted.rejected else 0)
+    raise typer.Exit(1 if submitted.rejected or submitted.conflicts else 0)
 
 
 def results(
@@ -122,6 +126,16 @@ def status(url: Url = "", json_only: AsJson = False) -> None:
         typer.echo(json.dumps(found))
     else:
         Console().print(_status_table(found))
+
+
+def _first(limit: int | None, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines up to the last post wanted. Blank ones are no posts, but stay: refusals number the lines."""
+    posts = 0
+    for line in lines:
+        yield line
+        posts += bool(line.strip())
+        if posts == limit:
+            return
 
 
 def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> Iterator[list[dict[str, Any]]]:
