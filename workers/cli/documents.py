@@ -121,7 +121,7 @@ def status(url: Url = "", json_only: AsJson = False) -> None:
     """
     from rich.console import Console
 
-    found = _client(url).status()
+    found = _client(url, patience_s=2.0).status()
     if json_only:
         typer.echo(json.dumps(found))
     else:
@@ -178,10 +178,10 @@ def _status_table(found: dict[str, Any]) -> Table:
     return table
 
 
-def _client(url: str) -> GatewayClient:
+def _client(url: str, *, patience_s: float = 30.0) -> GatewayClient:
     from broker.settings import load_settings
     from workers.api_client import GatewayClient
     from workers.cli.state import gateway_url
 
     api_key = load_settings().api_key.get_secret_value()
-    return GatewayClient(gateway_url(url), api_key=api_key, patience_s=30.0)
+    return GatewayClient(gateway_url(url), api_key=api_key, patience_s=patience_s)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import socket
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from linkner.errors import ConfigurationError, InputError
+from linkner.errors import ConfigurationError, InputError, UnavailableError
 from workers.api_client import GatewayClient, Submitted
 from workers.cli import app
 from workers.demo.carry import read_lines
@@ -102,3 +104,11 @@ def test_submit_tells_what_was_not_taken_and_its_exit_code_says_so(
 def test_a_limit_counts_no_blank_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     seen, _ = submitting(monkeypatch, Submitted(), "--limit", "2", given="\n1\n\n2\n3\n")
     assert [line.strip() for line in seen if line.strip()] == [b"1", b"2"]
+
+
+def test_status_soon_says_that_no_gateway_is_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    started = time.monotonic()
+    assert isinstance(failed("status", "--url", f"http://127.0.0.1:{port}"), UnavailableError)
+    assert time.monotonic() - started < 5
