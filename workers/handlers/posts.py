@@ -275,11 +275,11 @@ def _check_json(value: object, depth: int) -> None:
     elif isinstance(value, dict | list):
         if depth == 0:
             raise InputError("metadata is nested too deeply")
-        if isinstance(value, dict):
-            for key in value:
-                _check_characters(key, "metadata")
-        for inner in value.values() if isinstance(value, dict) else value:
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             _check_json(inner, depth - 1)
+    elif not isinstance(value, int | float | None):
+        # Celery's JSON brings times, decimals and the like back as such, where a producer sent some.
+        raise InputError("metadata has a value that is not JSON", got=type(value).__name__)
 
 
 def _kind(value: object) -> str:
