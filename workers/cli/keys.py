@@ -60,8 +60,9 @@ def list_keys(json_only: Annotated[bool, typer.Option("--json", help="JSON for m
 
     Example: linkner keys list
     """
-    from rich.console import Console
     from rich.table import Table
+
+    from workers.cli.tables import show
 
     table = Table("name", "scopes", "posts a minute", "created", "revoked")
     for key in _keys().listed():
@@ -71,9 +72,11 @@ def list_keys(json_only: Annotated[bool, typer.Option("--json", help="JSON for m
         if json_only:
             row = {"name": key.name, "scopes": scopes, "posts_per_minute": key.posts_per_minute}
             typer.echo(json.dumps({**row, "created_at": created, "revoked_at": revoked or None}))
-        table.add_row(key.name, " ".join(scopes), str(key.posts_per_minute or ""), created, revoked)
+        # The T would make one word of day and time, which a narrow window has no room for.
+        times = (created.replace("T", " "), revoked.replace("T", " "))
+        table.add_row(key.name, " ".join(scopes), str(key.posts_per_minute or ""), *times)
     if not json_only:
-        Console().print(table)
+        show(table)
 
 
 def revoke(name: Name) -> None:
