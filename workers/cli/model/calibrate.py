@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from linkner.classification import Form
@@ -27,6 +26,7 @@ from workers.cli.model.options import (
     plot_option,
 )
 from workers.cli.progress import Steps
+from workers.cli.tables import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,4 +125,4 @@ def _print(bought: Sequence[Bought], *, local_f1: float, title: str) -> None:
         table.add_row(
             f"{one.budget:g}", f"{one.posts_asked:.1f}", f"{one.questions:.1f}", f"{100 * one.f1:.1f}"
         )
-    Console().print(table)
+    show(table)
