@@ -11,6 +11,7 @@ which are not accepted before they are committed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,7 +43,21 @@ def decode_ids(message: object) -> tuple[int, ...]:
 
 
 def encode_posts(posts: Sequence[Any]) -> dict[str, Any]:
-    """The `ingest` message that carries these posts (JSON objects as the gateway takes them)."""
+    """The `ingest` message that carries these posts (JSON objects as the gateway takes them).
+
+    Raises:
+        InputError: one is not plain JSON. Celery would carry a time or a decimal, but no worker takes it.
+    """
+    for index, post in enumerate(posts):
+        try:
+            json.dumps(post, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            name = post.get("external_id", post.get("id")) if isinstance(post, dict) else None
+            raise InputError(
+                f"the post at index {index} (external_id {ascii(name)[:100]}) is not plain JSON",
+                got=str(error),
+                hint="send times as text, and decimals as text or numbers",
+            ) from None
     return {"v": VERSION, "posts": list(posts)}
 
 

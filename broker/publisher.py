@@ -37,7 +37,12 @@ class Publisher:
         self._publish(stage, encode_ids(ids))
 
     def send_posts(self, posts: Sequence[Any]) -> None:
-        """Publish posts to the `ingest` queue. They are accepted once a worker has committed them."""
+        """Publish posts to the `ingest` queue. They are accepted once a worker has committed them.
+
+        Raises:
+            InputError: one of them is not plain JSON; none is sent.
+            UnavailableError: where the broker did not take them.
+        """
         self._publish(INGEST, encode_posts(posts))
 
     def send_again(self, queue: str, message: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Queue
@@ -17,6 +18,9 @@ RECOGNISE = "recognise"
 CLASSIFY = "classify"
 AGGREGATE = "aggregate"
 QUEUE_NAMES = (INGEST, RECOGNISE, CLASSIFY, AGGREGATE)
+
+SCHEMES = ("amqp", "amqps", "pyamqp", "redis", "rediss", "redis+socket")
+"""What a broker's URL may begin with."""
 
 DEAD = "dead"
 """Where RabbitMQ puts a message that it has delivered too often; whoever takes posts parks it."""
@@ -87,7 +91,8 @@ def celery_app(settings: Settings) -> Celery:
     """A Celery application on the configured broker, without tasks.
 
     Raises:
-        ConfigurationError: without a broker URL.
+        ConfigurationError: without a broker URL, or with one that cannot be used. No message shows it: it
+            holds a password.
     """
     if not settings.broker:
         raise ConfigurationError(
@@ -95,12 +100,30 @@ def celery_app(settings: Settings) -> Celery:
             expected="LINKNER_BROKER_URL or LINKNER_REDIS_URL",
             hint="set one, or start everything with `linkner up`",
         )
+    # There may be several: Celery goes on to the next where one is away.
+    if not all(_is_usable(url) for url in settings.broker.split(";")):
+        raise ConfigurationError(
+            "the message broker's URL cannot be used",
+            expected=" or ".join(f"{scheme}://…" for scheme in SCHEMES),
+            hint="check LINKNER_BROKER_URL, else LINKNER_REDIS_URL; special characters of a password are "
+            "written as %40 and the like",
+        )
     url, tls = verified(settings.broker)
     app = Celery("linkner", broker=url, set_as_current=False)
     app.conf.update(_configuration(settings))
     if tls is not None:
         app.conf.broker_use_ssl = tls
     return app
+
+
+def _is_usable(url: str) -> bool:
+    """Whether it has a scheme that is served here, and a port that is one, if any."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in SCHEMES and port != 0
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:

@@ -15,15 +15,25 @@ BATCH = 500
 """Most lines in one request."""
 
 BATCH_BYTES = 2_000_000
-"""Bytes after which a request takes no further line."""
+"""Most bytes of the lines in one request; a longer line has one of its own."""
+
+_TOO_LARGE = 413
+
+_Line = tuple[int, bytes]
+"""A line's number, from 1, and what is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submitted:
-    """What became of some lines: how many were accepted, there before, or refused, and each refusal."""
+    """What became of some lines: how many were accepted, there before, in conflict, or rejected.
+
+    A conflict has the names of a post that is there with another text, which is kept. `refusals` say why
+    lines were not taken, conflicts among them.
+    """
 
     accepted: int = 0
     duplicates: int = 0
+    conflicts: int = 0
     rejected: int = 0
     refusals: tuple[str, ...] = ()
 
@@ -31,6 +41,7 @@ class Submitted:
         return Submitted(
             accepted=self.accepted + other.accepted,
             duplicates=self.duplicates + other.duplicates,
+            conflicts=self.conflicts + other.conflicts,
             rejected=self.rejected + other.rejected,
             refusals=(*self.refusals, *other.refusals)[:20],
         )
@@ -48,16 +59,15 @@ class GatewayClient:
         self._patience_s = patience_s
 
     def submit(self, lines: Iterable[bytes], *, told: Callable[[int], None] = lambda _: None) -> Submitted:
-        """Submit NDJSON lines in batches; `told` hears how many lines each batch had.
+        """Submit NDJSON lines in batches, without blank ones; `told` hears how many lines each batch had.
 
         Raises:
             UnavailableError: the gateway stayed busy or away.
             RejectedError: it refused a whole batch.
         """
-        total, first_line = Submitted(), 1
+        total = Submitted()
         for batch in _batches(lines):
-            total += self._submit_batch(batch, first_line=first_line)
-            first_line += len(batch)
+            total += self._submit_batch(batch)
             told(len(batch))
         return total
 
@@ -87,34 +97,44 @@ class GatewayClient:
 
     def submit_items(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
         """Submit one batch of NDJSON lines; what became of each, in order. Raises as `submit` does."""
-        items: list[dict[str, Any]] = self._submit(lines)["items"]
+        items: list[dict[str, Any]] = _results(self._post(lines))["items"]
         return items
 
-    def _submit(self, lines: Sequence[bytes]) -> dict[str, Any]:
-        response = self._send(
+    def _post(self, lines: Sequence[bytes]) -> httpx.Response:
+        return self._send(
             lambda: self._http.post(
                 "/v1/documents",
                 content=b"\n".join(line.rstrip(b"\r\n") for line in lines) + b"\n",
                 headers={"content-type": "application/x-ndjson"},
             )
         )
-        body = _body(response)
-        if "items" not in body:
-            raise _refusal("the posts", body, response)
-        return body
 
-    def _submit_batch(self, lines: Sequence[bytes], *, first_line: int) -> Submitted:
-        body = self._submit(lines)
+    def _submit_batch(self, batch: Sequence[_Line]) -> Submitted:
+        response = self._post([line for _, line in batch])
+        if response.status_code == _TOO_LARGE:
+            return self._submit_parts(batch)
+        body = _results(response)
         refusals = tuple(
-            f"line {first_line + item['line'] - 1}: {_in_words(item['error'])}"
-            for item in body["items"]
-            if item["status"] == "rejected"
+            f"line {number}: {_why(item)}"
+            for (number, _), item in zip(batch, body["items"], strict=True)
+            if item["status"] in ("conflict", "rejected")
         )
         return Submitted(
             accepted=body["accepted"],
             duplicates=body["duplicates"],
+            conflicts=body["conflicts"],
             rejected=body["rejected"],
             refusals=refusals[:20],
+        )
+
+    def _submit_parts(self, batch: Sequence[_Line]) -> Submitted:
+        """Halve a batch that the gateway, or a proxy before it, finds too large; refuse a single line."""
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            return self._submit_batch(batch[:middle]) + self._submit_batch(batch[middle:])
+        [(number, line)] = batch
+        return Submitted(
+            rejected=1, refusals=(f"line {number}: it is too large for a request; got {len(line)} bytes",)
         )
 
     def _get(self, path: str, **parameters: str | int) -> dict[str, Any]:
@@ -144,15 +164,17 @@ class GatewayClient:
             time.sleep(pause_s)
 
 
-def _batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    batch: list[bytes] = []
+def _batches(lines: Iterable[bytes]) -> Iterator[list[_Line]]:
+    batch: list[_Line] = []
     size = 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if batch and (len(batch) >= BATCH or size + len(line) > BATCH_BYTES):
             yield batch
             batch, size = [], 0
+        batch.append((number, line))
+        size += len(line)
     if batch:
         yield batch
 
@@ -188,7 +210,21 @@ def _refusal(what: str, body: Mapping[str, Any], response: httpx.Response) -> Re
     return RejectedError(f"the gateway refused {what}: {error['problem']}", **details)
 
 
-def _in_words(error: dict[str, str]) -> str:
+def _results(response: httpx.Response) -> dict[str, Any]:
+    """What became of the posts of a request. Raises RejectedError where it was refused as a whole."""
+    body = _body(response)
+    if "items" not in body:
+        raise _refusal("the posts", body, response)
+    return body
+
+
+def _why(item: Mapping[str, Any]) -> str:
+    if item["status"] == "conflict":
+        return "another text is there under its source and external_id, and is kept"
+    return _in_words(item["error"])
+
+
+def _in_words(error: Mapping[str, str]) -> str:
     named = [f"{name} {error[name]}" for name in ("expected", "got") if error[name]]
     return "; ".join([error["problem"], *named])
 

@@ -13,6 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import socket
+import ssl
 import threading
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import CancelledError, Future
@@ -207,8 +210,11 @@ def _storable(text: str) -> str:
 def service_error(error: openai.OpenAIError) -> ServiceError:
     """The one place where the client's errors become ours; bodies and messages may hold the prompt or key."""
     if not isinstance(error, openai.APIStatusError):
-        kind = NotReachedError if _never_connected(error) else UnavailableError
-        return kind("the LLM endpoint cannot be reached", got=type(error).__name__)
+        if not _never_connected(error):
+            return UnavailableError("the LLM endpoint cannot be reached", got=type(error).__name__)
+        return NotReachedError(
+            "the LLM endpoint cannot be reached", got=_why_not(error), hint="check LINKNER_LLM_BASE_URL"
+        )
     got = f"HTTP {error.status_code}" + (f" ({error.code[:60]})" if error.code else "")
     if error.status_code in _RETRYABLE or error.status_code >= 500:
         wait = retry_after_s(error.response.headers)
@@ -228,6 +234,17 @@ def service_error(error: openai.OpenAIError) -> ServiceError:
 def _never_connected(error: openai.OpenAIError) -> bool:
     """Whether no byte was sent. Only the innermost cause tells: the transport says the same of lost ones."""
     return isinstance(error.__cause__ and error.__cause__.__cause__, aiohttp.ClientConnectorError)
+
+
+def _why_not(error: BaseException) -> str:
+    """The innermost cause in the system's words: the client calls all of them a time-out."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    if isinstance(error, socket.gaierror | ssl.SSLError):  # whose numbers are not the system's
+        return error.strerror or type(error).__name__
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
+    return type(error).__name__
 
 
 def check_endpoint(base_url: str, api_key: str) -> None:

@@ -219,11 +219,14 @@ def test_a_connection_that_breaks_may_have_asked() -> None:
     assert not isinstance(caught.value, NotReachedError)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "nowhere.invalid"])
-def test_where_nobody_listens_nothing_was_asked(host: str) -> None:
+@pytest.mark.parametrize(
+    ("host", "why"), [("127.0.0.1", "Connection refused"), ("nowhere.invalid", r"[Nn]ame")]
+)
+def test_where_nobody_listens_nothing_was_asked_and_why_is_told(host: str, why: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with client(f"http://{host}:{port}/v1") as llm, pytest.raises(NotReachedError, match="reached"):
+    told = f"reached; got {why}.*; check LINKNER_LLM_BASE_URL"
+    with client(f"http://{host}:{port}/v1") as llm, pytest.raises(NotReachedError, match=told):
         llm.ask(prompt(0, 11))
 
 

@@ -30,9 +30,8 @@ def batches(
 
     Example: linkner batches --json | jq .provider_id
     """
-    from rich.console import Console
-
     from workers.cli.state import postgres_url
+    from workers.cli.tables import show
     from workers.store.batching import PostgresBatches
     from workers.store.database import connect
 
@@ -40,8 +39,10 @@ def batches(
     if as_json:
         for view in found:
             typer.echo(json.dumps(_as_json(view)))
+    elif found:
+        show(_table(found))
     else:
-        Console().print(_table(found) if found else "no batch was made yet")
+        typer.echo("no batch was made yet")
 
 
 def _as_json(view: BatchView) -> dict[str, Any]:
@@ -61,8 +62,9 @@ def _table(found: list[BatchView]) -> Table:
     from rich.table import Table
 
     table = Table(title="Batches")
-    for column in ("made", "state", "provider's id", "waiting", "answered", "ended", "error"):
+    for column in ("made", "state", "provider's id", "waiting", "answered", "ended"):
         table.add_column(column, justify="right" if column in {"waiting", "answered"} else "left")
+    table.add_column("error", overflow="fold")
     for view in found:
         ended = f"{view.ended_at:%Y-%m-%d %H:%M:%S}" if view.ended_at else ""
         table.add_row(

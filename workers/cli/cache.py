@@ -29,10 +29,10 @@ def stats(as_json: AsJson = False) -> None:
 
     Example: linkner cache stats --json
     """
-    from rich.console import Console
     from rich.table import Table
 
     from workers.cli.state import postgres_url
+    from workers.cli.tables import show
     from workers.store.database import connect
     from workers.store.reader import PostgresReader
 
@@ -49,7 +49,7 @@ def stats(as_json: AsJson = False) -> None:
     table.add_row("size", f"{counts.bytes / 1e6:,.1f} MB")
     table.add_row("questions answered", f"{counts.answered:,}")
     table.add_row("  of them from the cache", f"{counts.from_cache:,} ({counts.hit_rate:.1%})")
-    Console().print(table)
+    show(table)
 
 
 def purge(

@@ -44,9 +44,8 @@ def cost(
 
     Examples: `linkner cost`; `linkner cost --by source --days 1 --json`
     """
-    from rich.console import Console
-
     from workers.cli.state import postgres_url
+    from workers.cli.tables import show
     from workers.store.database import connect
     from workers.store.reader import PostgresReader
 
@@ -56,14 +55,14 @@ def cost(
         total = str(sum(row.cost for row in rows))
         typer.echo(json.dumps({"by": by.value, "days": days, "rows": listed, "total": total}))
     else:
-        Console().print(_table(rows, by=by.value))
+        show(_table(rows, by=by.value))
 
 
 def _table(rows: list[CostRow], *, by: str) -> Table:
     from rich.table import Table
 
     table = Table(title="Cost of LLM calls, in the currency of the prices", show_footer=True)
-    table.add_column(by, footer="total")
+    table.add_column(by, footer="total", overflow="fold")
     columns = {
         "calls": [row.calls for row in rows],
         "replayed": [row.replayed for row in rows],

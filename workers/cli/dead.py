@@ -47,14 +47,16 @@ def list_dead(
 
     Example: linkner dead list --reason attempts-exhausted
     """
-    from rich.console import Console
+    from workers.cli.tables import show as show_table
 
     items = _dead().listed(reason=reason, limit=limit)
     if as_json:
         for item in items:
             typer.echo(json.dumps(_as_json(item), ensure_ascii=False))
+    elif items:
+        show_table(_table(items))
     else:
-        Console().print(_table(items) if items else "nothing is dead")
+        typer.echo("nothing is dead")
 
 
 def show(name: Annotated[str, typer.Argument(help="Such as question:12.")], as_json: AsJson = False) -> None:
@@ -157,8 +159,10 @@ def _table(items: list[DeadItem]) -> Table:
     from rich.table import Table
 
     table = Table(title="Dead")
-    for column in ("name", "reason", "attempts", "ended", "post or queue", "last error"):
+    for column in ("name", "reason", "attempts", "ended"):
         table.add_column(column)
+    for column in ("post or queue", "last error"):
+        table.add_column(column, overflow="fold")
     for item in items:
         ended = f"{item.ended_at:%Y-%m-%d %H:%M:%S}"
         post = f"{item.source} {item.external_id or ''}"

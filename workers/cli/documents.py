@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,14 +40,18 @@ def submit(
     """Submit posts: one JSON object a line with `external_id` (or `id`), `source` and `text`.
 
     Submitting again what is there changes nothing and is counted as duplicates. Posts that cannot be used are
-    listed with the reason; the others are accepted, and the exit code is 1.
+    listed with the reason, and so are conflicts: another text is there under the same source and id, and is
+    kept. The others are accepted, and the exit code is 1.
 
     Example: linkner submit posts.jsonl
     """
     from linkner.json_lines import read_lines
     from workers.cli.progress import Steps
 
-    lines = islice(sys.stdin.buffer, limit) if str(file) == "-" else list(read_lines(file, limit=limit))
+    if str(file) == "-":
+        lines: Iterable[bytes] = _first(limit, sys.stdin.buffer)
+    else:
+        lines = list(read_lines(file, limit=limit))
     total = 0
 
     with Steps(quiet=as_json) as steps:
@@ -65,6 +68,7 @@ def submit(
     summary = {
         "accepted": submitted.accepted,
         "duplicates": submitted.duplicates,
+        "conflicts": submitted.conflicts,
         "rejected": submitted.rejected,
     }
     if as_json:
@@ -73,7 +77,7 @@ def submit(
         for refusal in submitted.refusals:
             typer.echo(f"refused {refusal}", err=True)
         typer.echo("  ".join(f"{name} {count:,}" for name, count in summary.items()))
-    raise typer.Exit(1 if submitted.rejected else 0)
+    raise typer.Exit(1 if submitted.rejected or submitted.conflicts else 0)
 
 
 def results(
@@ -117,11 +121,21 @@ def status(url: Url = "", as_json: AsJson = False) -> None:
     """
     from rich.console import Console
 
-    found = _client(url).status()
+    found = _client(url, patience_s=2.0).status()
     if as_json:
         typer.echo(json.dumps(found))
     else:
         Console().print(_status_table(found))
+
+
+def _first(limit: int | None, lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines up to the last post wanted. Blank ones are no posts, but stay: refusals number the lines."""
+    posts = 0
+    for line in lines:
+        yield line
+        posts += bool(line.strip())
+        if posts == limit:
+            return
 
 
 def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> Iterator[list[dict[str, Any]]]:
@@ -164,10 +178,10 @@ def _status_table(found: dict[str, Any]) -> Table:
     return table
 
 
-def _client(url: str) -> GatewayClient:
+def _client(url: str, *, patience_s: float = 30.0) -> GatewayClient:
     from broker.settings import load_settings
     from workers.api_client import GatewayClient
     from workers.cli.state import gateway_url
 
     api_key = load_settings().api_key.get_secret_value()
-    return GatewayClient(gateway_url(url), api_key=api_key, patience_s=30.0)
+    return GatewayClient(gateway_url(url), api_key=api_key, patience_s=patience_s)

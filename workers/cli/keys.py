@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from linkner.errors import InputError
+from workers.cli.options import AsJson
 from workers.ports import Scope
 
 if TYPE_CHECKING:
@@ -57,25 +58,28 @@ def create(
     typer.echo(_keys().create(name, scopes=scopes, posts_per_minute=posts_per_minute))
 
 
-def list_keys(json_only: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False) -> None:
+def list_keys(as_json: AsJson = False) -> None:
     """List the keys by name; the keys themselves are nowhere kept.
 
     Example: linkner keys list
     """
-    from rich.console import Console
     from rich.table import Table
+
+    from workers.cli.tables import show
 
     table = Table("name", "scopes", "posts a minute", "created", "revoked")
     for key in _keys().listed():
         revoked = key.revoked_at.isoformat(timespec="seconds") if key.revoked_at else ""
         created = key.created_at.isoformat(timespec="seconds")
         scopes = sorted(key.scopes)
-        if json_only:
+        if as_json:
             row = {"name": key.name, "scopes": scopes, "posts_per_minute": key.posts_per_minute}
             typer.echo(json.dumps({**row, "created_at": created, "revoked_at": revoked or None}))
-        table.add_row(key.name, " ".join(scopes), str(key.posts_per_minute or ""), created, revoked)
-    if not json_only:
-        Console().print(table)
+        # The T would make one word of day and time, which a narrow window has no room for.
+        times = (created.replace("T", " "), revoked.replace("T", " "))
+        table.add_row(key.name, " ".join(scopes), str(key.posts_per_minute or ""), *times)
+    if not as_json:
+        show(table)
 
 
 def revoke(name: Name) -> None:

@@ -48,14 +48,14 @@ def show(as_json: AsJson = False) -> None:
 
     Example: linkner limits show --json
     """
-    from rich.console import Console
+    from workers.cli.tables import show as show_table
 
     looked = [(endpoint, limiter.state()) for endpoint, limiter in _limiters()]
     if as_json:
         typer.echo(json.dumps([_to_json(*one) for one in looked], default=str))
         return
     for endpoint, state in looked:
-        Console().print(_table(endpoint, state))
+        show_table(_table(endpoint, state))
 
 
 def set_limits(

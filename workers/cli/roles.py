@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -17,7 +18,17 @@ def register(app: typer.Typer) -> None:
     app.command()(migrate)
 
 
-LogLevel = Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR.")]
+class Level(StrEnum):
+    """What is logged: all of this level and above."""
+
+    debug = "DEBUG"
+    info = "INFO"
+    warning = "WARNING"
+    error = "ERROR"
+    critical = "CRITICAL"
+
+
+LogLevel = Annotated[Level, typer.Option(case_sensitive=False, help="Log this and what is worse.")]
 
 
 def gateway(
@@ -26,7 +37,7 @@ def gateway(
         int,
         typer.Option(help="Port; 0 takes a free one. [default: LINKNER_GATEWAY_PORT]", show_default=False),
     ] = -1,
-    log_level: LogLevel = "INFO",
+    log_level: LogLevel = Level.info,
 ) -> None:
     """Run the HTTP front door.
 
@@ -51,7 +62,7 @@ def gateway(
     )
 
 
-def relay(log_level: LogLevel = "INFO") -> None:
+def relay(log_level: LogLevel = Level.info) -> None:
     """Run the relay, which moves due work from PostgreSQL to the queues. Several may run at once.
 
     Example: LINKNER_POSTGRES_URL=postgresql://… LINKNER_REDIS_URL=redis://… linkner relay
@@ -65,7 +76,7 @@ def relay(log_level: LogLevel = "INFO") -> None:
     run_relay(build(settings), heartbeat_file=settings.heartbeat_file)
 
 
-def batcher(log_level: LogLevel = "INFO") -> None:
+def batcher(log_level: LogLevel = Level.info) -> None:
     """Ask the questions of the batch lane, through the LLM's batch API. Of several, one works at a time.
 
     Example: LINKNER_LLM_BASE_URL=https://api.openai.com/v1 LINKNER_LANE=batch linkner batcher
@@ -87,7 +98,7 @@ def batcher(log_level: LogLevel = "INFO") -> None:
 
 def worker(
     queues: Annotated[list[str], typer.Argument(help="Any of: ingest recognise classify aggregate.")],
-    log_level: LogLevel = "INFO",
+    log_level: LogLevel = Level.info,
 ) -> None:
     """Run a worker on one or more queues; start as many of these processes as the load needs.
 
@@ -100,7 +111,7 @@ def worker(
     _log(log_level)
     settings = load_settings()
     app, at_once = worker_app(settings, queues), messages_at_once(queues, settings)
-    raise typer.Exit(consume(app, queues, settings=settings, at_once=at_once, log_level=log_level))
+    raise typer.Exit(consume(app, queues, settings=settings, at_once=at_once, log_level=log_level.value))
 
 
 def migrate() -> None:
@@ -117,8 +128,8 @@ def migrate() -> None:
     typer.echo("the schema is up to date")
 
 
-def _log(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s")
+def _log(level: Level) -> None:
+    logging.basicConfig(level=level.value, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     # One line a call or a task is too much at full speed; what fails is logged by the tasks themselves.
     for noisy in ("httpx", "httpx2", "httpcore", "openai", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

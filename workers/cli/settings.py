@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import typer
 
+from workers.cli.options import AsJson
+
 if TYPE_CHECKING:
     from broker.settings import Settings
 
@@ -31,7 +33,7 @@ class Setting:
 
 def settings(
     changed: Annotated[bool, typer.Option("--set", help="Only those that are set here.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON for machines.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show every setting: its environment variable, its default, what it is set to here, and what it is for.
 

@@ -30,12 +30,19 @@ class IngestPosts:
                 got=str(len(posts)),
                 hint="send them in several messages",
             )
-        documents = [document for post in posts if (document := self._checked(post)) is not None]
+        checked = (self._checked(index, post) for index, post in enumerate(posts))
+        documents = [document for document in checked if document is not None]
         return sum(not accepted.duplicate for accepted in self.store.accept(documents))
 
-    def _checked(self, post: object) -> NewDocument | None:
+    def _checked(self, index: int, post: object) -> NewDocument | None:
         try:
             return parse_post(post, limits=self.limits)
         except InputError as error:
-            log.warning("action=refused error=%s", error)
+            log.warning("action=refused index=%d external_id=%s error=%s", index, _external_id(post), error)
             return None
+
+
+def _external_id(post: object) -> str:
+    """How its producer calls the post, for the log: one short word, whatever it is."""
+    name = post.get("external_id", post.get("id")) if isinstance(post, dict) else None
+    return ascii(name)[:100] if isinstance(name, str | int) else "none"

@@ -12,9 +12,12 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
+from itertools import islice
 from typing import Any, Literal, cast, get_args
 
 from linkner.errors import InputError
+from workers.handlers.decoding import MAX_DIGITS, decode
 from workers.ports import Lane, NewDocument
 
 Format = Literal["array", "lines"]
@@ -27,7 +30,6 @@ FORMATS: Mapping[str, Format] = {
 """The media types of a body of posts."""
 
 MAX_DEADLINE_S = 30 * 86_400
-MAX_DIGITS = 19  # of a whole number: enough for every 64-bit id
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _TYPES: Mapping[type, str] = {
     type(None): "null",
@@ -105,7 +107,7 @@ def parse_post(value: object, limits: PostLimits) -> NewDocument:
 
 
 def _read_array(body: bytes, limits: PostLimits) -> list[object]:
-    value = _decode(body, "the body")
+    value = decode(body, "the body")
     if not isinstance(value, list):
         raise InputError(
             "the body must be a JSON array of posts",
@@ -118,12 +120,13 @@ def _read_array(body: bytes, limits: PostLimits) -> list[object]:
 
 def _read_lines(body: bytes, limits: PostLimits) -> Iterator[tuple[int | None, object]]:
     """Line numbers and decoded lines; a line that is no JSON yields its error in place of a value."""
-    lines = body.removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    filled = [(number, line) for number, line in enumerate(lines, start=1) if line.strip()]
+    lines = enumerate(BytesIO(body.removeprefix(b"\xef\xbb\xbf")), start=1)
+    # Line by line, and no further than to the first too many: a body of short lines is many objects.
+    filled = list(islice((line for line in lines if line[1].strip()), limits.max_items + 1))
     _check_count(len(filled), limits)
     for number, line in filled:
         try:
-            yield number, _decode(line, "the line")
+            yield number, decode(line.removesuffix(b"\n"), "the line")
         except InputError as error:
             yield number, error
 
@@ -144,26 +147,9 @@ def _check_count(count: int, limits: PostLimits) -> None:
         raise InputError(
             "the body holds too many posts" if count else "the body holds no posts",
             expected=f"1 to {limits.max_items} posts",
-            got=str(count),
+            got=f"more than {limits.max_items}" if count else "none",
             hint="send them in several requests" if count else "",
         )
-
-
-def _decode(data: bytes, what: str) -> Any:
-    try:
-        return json.loads(data.decode("utf-8-sig"), parse_int=_whole_number)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{what} is not UTF-8", got=f"a bad byte at position {error.start}") from None
-    except json.JSONDecodeError as error:
-        where = f"{error.msg.removesuffix(' at')} at character {error.pos}"
-        raise InputError(f"{what} is not JSON", got=where) from None
-    except RecursionError:
-        raise InputError(f"{what} is nested too deeply") from None
-
-
-def _whole_number(digits: str) -> int | float:
-    """A number too long to be an id reads as infinite, which no field takes: int() is slow on such."""
-    return int(digits) if len(digits.lstrip("-")) <= MAX_DIGITS else math.inf
 
 
 def _name(value: object, field: str, limits: PostLimits) -> str:
@@ -275,11 +261,11 @@ def _check_json(value: object, depth: int) -> None:
     elif isinstance(value, dict | list):
         if depth == 0:
             raise InputError("metadata is nested too deeply")
-        if isinstance(value, dict):
-            for key in value:
-                _check_characters(key, "metadata")
-        for inner in value.values() if isinstance(value, dict) else value:
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
             _check_json(inner, depth - 1)
+    elif not isinstance(value, int | float | None):
+        # Celery's JSON brings times, decimals and the like back as such, where a producer sent some.
+        raise InputError("metadata has a value that is not JSON", got=type(value).__name__)
 
 
 def _kind(value: object) -> str:

@@ -1,6 +1,10 @@
 """Messages carry ids of a known version, and nothing else is taken for one."""
 
 import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -21,6 +25,13 @@ def test_ids_survive_the_wire(values: list[int]) -> None:
 def test_posts_survive_the_wire() -> None:
     posts = [{"id": "1", "text": "hello"}, 3, None]
     assert decode_posts(json.loads(json.dumps(encode_posts(posts)))) == posts
+
+
+@pytest.mark.parametrize("value", [datetime.now(UTC), Decimal("1.5"), uuid4(), b"x", {1}, math.nan])
+def test_a_post_that_is_not_plain_json_is_told_to_its_producer(value: object) -> None:
+    bad = {"external_id": "b", "metadata": {"at": [value]}}
+    with pytest.raises(InputError, match=r"the post at index 1 \(external_id 'b'\) is not plain JSON"):
+        encode_posts([{"external_id": "a"}, bad])
 
 
 @pytest.mark.parametrize(

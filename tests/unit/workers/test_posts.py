@@ -212,7 +212,7 @@ def test_missing_time_and_metadata_may_be_null() -> None:
         (b"[]", "", "posts cannot be read from this content type"),
         (b"[]", JSON, "the body holds no posts"),
         (b" \n\n", LINES, "the body holds no posts"),
-        (b"[1,1,1,1,1,1]", JSON, "the body holds too many posts; expected 1 to 5 posts; got 6"),
+        (b"[1,1,1,1,1,1]", JSON, "the body holds too many posts; expected 1 to 5 posts; got more than 5"),
         (b"1\n" * 6, LINES, "the body holds too many posts"),
         (b"{}", JSON, "the body must be a JSON array of posts; got an object"),
         (b"[1,", JSON, "the body is not JSON"),

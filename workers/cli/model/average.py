@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from linkner.writing import check_outputs, writing_to
 from workers.cli.model.options import Device
 from workers.cli.options import AsJson
 from workers.cli.progress import Steps
+from workers.cli.tables import show
 
 
 def average(
@@ -58,4 +58,4 @@ def average(
     for model, f1 in zip(models, found.each, strict=True):
         table.add_row(str(model), f"{100 * f1:.1f}")
     table.add_row(f"mean: {output}", f"{100 * found.mean:.1f}", style="bold")
-    Console().print(table)
+    show(table)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from linkner.classification import Form
@@ -26,7 +25,9 @@ from workers.cli.model.options import (
     LlmModel,
     plot_option,
 )
+from workers.cli.options import AsJson
 from workers.cli.progress import Steps
+from workers.cli.tables import show
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def calibrate(
     llm_deadline_s: Deadline = 60.0,
     device: Device = None,
     plot: Annotated[Path | None, plot_option("Draw F1 over the posts asked about to this PNG file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fit how often a model is wrong, given what it says of itself, and write it into its checkpoint.
 
@@ -125,4 +126,4 @@ def _print(bought: Sequence[Bought], *, local_f1: float, title: str) -> None:
         table.add_row(
             f"{one.budget:g}", f"{one.posts_asked:.1f}", f"{one.questions:.1f}", f"{100 * one.f1:.1f}"
         )
-    Console().print(table)
+    show(table)

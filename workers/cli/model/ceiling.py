@@ -15,6 +15,7 @@ from linkner.replies import RecordedReply
 from workers.cli.model.options import Device, Model
 from workers.cli.options import AsJson
 from workers.cli.progress import Steps
+from workers.cli.tables import show
 
 
 def ceiling(
@@ -110,9 +111,8 @@ def _print(whole: dict[str, Any]) -> None:
             f"{one['tokens_per_1000_posts']:,.0f}",
             "" if cost is None else f"{cost:.3f}",
         )
-    console = Console()
-    console.print(table)
-    console.print(
+    show(table)
+    Console().print(
         f"local model: F1 {100 * whole['f1']:.1f}, spans alone {100 * whole['span_f1']:.1f}; "
         f"of the gold spans {100 * whole['span_recall']:.1f} % are found, and "
         f"{100 * whole['candidate_recall']:.1f} % among the best {whole['candidates_per_post']:.2f} a post",

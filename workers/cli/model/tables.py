@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.table import Table
 
+from workers.cli.tables import show
+
 if TYPE_CHECKING:
     from trainer.evaluation.report import Report
 
@@ -43,8 +45,7 @@ def print_reports(reports: Mapping[str, Report], *, title: str, context: str) ->
 
     `context` is a line that says how all of it was measured.
     """
-    console = Console()
-    console.print(context, highlight=False)
+    Console().print(context, highlight=False)
     table = Table(title=title)
     table.add_column("")
     for name in reports:
@@ -56,10 +57,10 @@ def print_reports(reports: Mapping[str, Report], *, title: str, context: str) ->
         table.add_row(name, *(_cell(value[key], digits=2) for value in values))
     for name, key in _COUNTS.items():
         table.add_row(name, *(_cell(value[key], digits=0) for value in values))
-    console.print(table)
+    show(table)
     if len(reports) == 1:
         for report in reports.values():
-            console.print(_by_label(report))
+            show(_by_label(report))
 
 
 def _cell(value: float | None, *, scale: float = 1, digits: int = 1) -> str:
