@@ -135,7 +135,7 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
         classify = _classify(settings, store, PostgresReader(connections))
         register_ids_task(app, CLASSIFY, classify, park=park)
     if AGGREGATE in queues:
-        aggregate = AggregateDocuments(store=store, max_attempts=settings.max_attempts)
+        aggregate = AggregateDocuments(store=store, clock=SystemClock(), max_attempts=settings.max_attempts)
         register_ids_task(app, AGGREGATE, aggregate, park=park)
     return app
 

@@ -49,7 +49,7 @@ def register_posts_task(app: Celery, handler: PostsHandler, *, park: Park) -> No
     def handle(message: object) -> object:
         try:
             return handler(decode_posts(message))
-        except LinknerError:
+        except (InputError, UnavailableError):
             raise
         except Exception as error:
             log.exception("action=failed queue=%s", INGEST)

@@ -41,7 +41,9 @@ def test_what_is_never_asked_about_ends_with_the_local_entities(ports: Ports, sk
     (accepted, _) = ports.store.accept([never, NewDocument("other", "2", "Oslo")])
     assert recognise(ports, {} if own else NEVER) == 2
     assert len(due(ports, "classify")) == 1, "the other document's"
-    assert AggregateDocuments(store=ports.store, max_attempts=5)(due(ports, "aggregate")) == 1
+    assert (
+        AggregateDocuments(store=ports.store, clock=FakeClock(), max_attempts=5)(due(ports, "aggregate")) == 1
+    )
     view = ports.reader.document(accepted.document_id)
     assert view is not None
     assert (view.status, view.reason) == ("final", None)

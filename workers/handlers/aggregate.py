@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from linkner.errors import ServiceError
+from linkner.errors import ServiceError, UnavailableError
 from linkner.linking import link
-from workers.ports import ATTEMPTS_EXHAUSTED, Store
+from workers.handlers.patience import patiently
+from workers.ports import ATTEMPTS_EXHAUSTED, Clock, Store
 
 log = logging.getLogger("linkner.aggregate")
+
+_AWAY_PAUSE_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,21 +21,43 @@ class AggregateDocuments:
     """Handles one `aggregate` message.
 
     A document that cannot be joined, for a defect in it or in this program, or that kills the process joining
-    it, is tried `max_attempts` times and holds up no other.
+    it, is tried `max_attempts` times and holds up no other. An attempt during which the store went away
+    counts for nothing, if the store is back within `patience_s`.
     """
 
     store: Store
+    clock: Clock
     max_attempts: int
+    patience_s: float = 60.0
 
     def __call__(self, document_ids: Sequence[int]) -> int:
         """Finish those documents whose questions have all ended; how many were finished.
 
         What was begun before and did not come to an end is tried alone, so that it harms no other.
+
+        Raises:
+            UnavailableError: the store is away; what is left comes again.
         """
         attempts = self.store.join_attempts(document_ids)
         fresh = [document_id for document_id, before in attempts.items() if not before]
-        done = self._attempt(fresh, number=1) if fresh else 0
-        return done + sum(self._attempt([id_], number=n + 1) for id_, n in attempts.items() if n)
+        alone = [[document_id] for document_id, before in attempts.items() if before]
+        chunks = [fresh, *alone] if fresh else alone
+        done = 0
+        for position, chunk in enumerate(chunks):
+            try:
+                done += self._attempt(chunk, number=attempts[chunk[0]] + 1)
+            except UnavailableError:
+                self._put_back({id_: attempts[id_] for left in chunks[position:] for id_ in left})
+                raise
+        return done
+
+    def _put_back(self, attempts: Mapping[int, int]) -> None:
+        """Have the relay publish them again, as soon as the store is there, as if nothing had been tried."""
+        patiently(
+            lambda: self.store.release_joins(attempts, delay_s=_AWAY_PAUSE_S),
+            clock=self.clock,
+            patience_s=self.patience_s,
+        )
 
     def _attempt(self, document_ids: Sequence[int], *, number: int) -> int:
         if number > self.max_attempts:

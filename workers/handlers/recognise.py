@@ -11,6 +11,7 @@ from linkner.detection import Detects
 from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.labels import LabelSet
 from linkner.spans import Recognition
+from workers.handlers.patience import patiently
 from workers.handlers.policies import Policies
 from workers.ports import (
     ATTEMPTS_EXHAUSTED,
@@ -85,11 +86,15 @@ class RecogniseDocuments:
         return [fresh, *alone] if fresh else alone
 
     def _put_back(self, chunks: Sequence[Sequence[StoredText]], *, error: str | None) -> None:
-        """Have the relay publish them again. With `error` the attempt at them counts: one of these texts may
-        be why the service is away."""
+        """Have the relay publish them again, as soon as the store is there. With `error` the attempt at them
+        counts: one of these texts may be why the service is away."""
         waiting = [stored for chunk in chunks for stored in chunk]
         if waiting:
-            self.store.defer(waiting, delay_s=_AWAY_PAUSE_S, error=error)
+            patiently(
+                lambda: self.store.defer(waiting, delay_s=_AWAY_PAUSE_S, error=error),
+                clock=self.clock,
+                patience_s=self.patience_s,
+            )
 
     def _attempt(self, texts: Sequence[StoredText], crashes: list[CrashedError]) -> int:
         ids = [stored.document_id for stored in texts]
@@ -134,16 +139,9 @@ class RecogniseDocuments:
             )
 
     def _patiently(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
-        give_up = self.clock.monotonic() + self.patience_s
-        pause = 0.1
-        while True:
-            try:
-                return self.recogniser.recognise(texts)
-            except UnavailableError:
-                if self.clock.monotonic() + pause > give_up:
-                    raise
-                self.clock.sleep(pause)
-                pause = min(pause * 2, 5.0)
+        return patiently(
+            lambda: self.recogniser.recognise(texts), clock=self.clock, patience_s=self.patience_s
+        )
 
     def _without_result(self, stored: StoredText, error: Exception) -> int:
         """End a refused document; try any other again later, and end it after its attempts."""

@@ -93,5 +93,11 @@ class Store(Protocol):
     def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
         """Have the relay publish a document that is to be joined again after the delay; whether it was."""
 
+    def release_joins(self, attempts: Mapping[int, int], *, delay_s: float) -> int:
+        """Have the relay publish documents that are to be joined again after the delay; how many.
+
+        `attempts` is how often each was begun when it was read, by id: none is counted since.
+        """
+
     def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
         """End a document that cannot be joined: no entities, with the reason; whether it was to be joined."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, TimeoutError
 
 from linkner.errors import ConfigurationError, UnavailableError
@@ -22,6 +22,8 @@ FEED_LOCK = 0x11A7_0002
 BATCHER_LOCK = 0x11A7_0003
 
 TRANSIENT = frozenset({"40P01", "40001"})  # deadlock detected, serialisation failure
+_READ_ONLY = "25006"  # a standby, a primary that became one, or a server whose disk is full
+_NOT_MIGRATED = frozenset({"42P01", "42703"})  # undefined table, undefined column
 _ATTEMPTS = 4
 
 
@@ -42,7 +44,7 @@ def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEM
         raise ConfigurationError(
             "the PostgreSQL URL cannot be used", expected="postgresql://user:password@host:port/name"
         )
-    return create_engine(
+    engine = create_engine(
         parsed.set(drivername=_DRIVER),
         pool_size=pool_size,
         max_overflow=0,
@@ -57,6 +59,14 @@ def connect(url: str, *, pool_size: int = 5, statement_timeout_ms: int = _STATEM
             " -c idle_in_transaction_session_timeout=60000",
         },
     )
+    event.listen(engine, "handle_error", _leave_what_is_read_only)
+    return engine
+
+
+def _leave_what_is_read_only(context: ExceptionContext) -> None:
+    """Count it as a lost connection: all that lead there are replaced, and may then lead to the primary."""
+    if getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+        context.is_disconnect = True
 
 
 def in_transaction(
@@ -98,7 +108,11 @@ def unavailable_as_such() -> Iterator[None]:
     """Raise UnavailableError for what means that PostgreSQL cannot answer now; the cause stays attached."""
     try:
         yield
-    except (DBAPIError, TimeoutError, psycopg.OperationalError) as error:
+    except (DBAPIError, TimeoutError, psycopg.Error) as error:
+        if sqlstate(error) in _NOT_MIGRATED:
+            raise UnavailableError(
+                "the database lacks a table or column that this version needs", hint="run `linkner migrate`"
+            ) from error
         if not _means_unavailable(error):
             raise
         detail = error.orig if isinstance(error, DBAPIError) else error
@@ -110,11 +124,13 @@ def unavailable_as_such() -> Iterator[None]:
 
 
 def _means_unavailable(error: Exception) -> bool:
-    """Whether it is no fault of the statement: the server is away, busy, or has ended the connection."""
-    if not isinstance(error, DBAPIError):
-        return True
-    return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    """Whether it is no fault of the statement: the server is away, busy, or has ended the connection, or it
+    takes no writes."""
+    if isinstance(error, DBAPIError):
+        return isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated
+    return isinstance(error, TimeoutError | psycopg.OperationalError) or sqlstate(error) == _READ_ONLY
 
 
 def sqlstate(error: BaseException | None) -> str | None:
-    return getattr(error.orig, "sqlstate", None) if isinstance(error, DBAPIError) else None
+    """PostgreSQL's code of an error, as SQLAlchemy or psycopg raised it."""
+    return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)

@@ -41,6 +41,18 @@ _DEFER_JOIN = text("""
     WHERE id = :document_id AND state = 'classified'
 """)
 
+_RELEASE_JOINS = text("""
+    UPDATE documents
+    SET published_at = NULL, not_before = now() + make_interval(secs => :delay_s),
+        join_attempts = given.attempts
+    FROM unnest(CAST(:id AS bigint[]), CAST(:attempts AS int[])) AS given (id, attempts)
+    WHERE documents.id = given.id AND documents.id IN (
+        SELECT id FROM documents
+        WHERE id = ANY(CAST(:id AS bigint[])) AND state = 'classified'
+        ORDER BY id FOR UPDATE
+    )
+""")
+
 _JOINABLE = text("""
     SELECT documents.id, spans.start, spans."end", spans.role, spans.label, spans.probability,
         spans.uncertainty, spans.scores, spans.question_id, answers.label AS answer, questions.reason
@@ -140,6 +152,12 @@ def defer_join(connection: Connection, document_id: int, *, delay_s: float, erro
     """See `Store.defer_join`."""
     values = {"document_id": document_id, "delay_s": delay_s, "error": storable_error(error)}
     return connection.execute(_DEFER_JOIN, values).rowcount == 1
+
+
+def release_joins(connection: Connection, attempts: Mapping[int, int], *, delay_s: float) -> int:
+    """See `Store.release_joins`."""
+    values = {**columns(attempts.items(), "id", "attempts"), "delay_s": delay_s}
+    return connection.execute(_RELEASE_JOINS, values).rowcount
 
 
 def joinable(connection: Connection, document_ids: Collection[int]) -> list[Joinable]:

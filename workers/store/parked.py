@@ -8,6 +8,7 @@ import logging
 
 from sqlalchemy import Connection, Engine, text
 
+from linkner.errors import UnavailableError
 from workers.store.database import in_transaction
 from workers.store.sql import storable, storable_error
 
@@ -33,10 +34,17 @@ class PostgresParking:
         """Keep the message; the same one again is counted, not kept twice.
 
         Raises:
-            UnavailableError: PostgreSQL cannot answer now.
+            UnavailableError: it was not kept, for whatever reason. It may be nowhere else, so whoever has it
+                keeps it.
         """
-        body = json.dumps(message, default=ascii)
-        in_transaction(self._engine, _park, queue=queue, body=body, error=error)
+        try:
+            body = json.dumps(message, default=ascii)
+            in_transaction(self._engine, _park, queue=queue, body=body, error=error)
+        except UnavailableError:
+            raise
+        except Exception as defect:
+            kind = type(getattr(defect, "orig", defect)).__name__  # its message may quote the body
+            raise UnavailableError("the message cannot be parked", got=kind) from defect
         log.error("action=parked queue=%s error=%s", queue, error)
 
 

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Literal
 
 from sqlalchemy import Connection, Engine, Row, TextClause, text
-from sqlalchemy.exc import ProgrammingError
 
 from linkner.errors import UnavailableError
 from workers.ports import Backlog, CacheCounts, CostRow, CostsBy, Counts, DocumentView, EntityView, FeedItem
@@ -160,10 +159,7 @@ class PostgresReader:
         """See the port. A newer schema will do: it lacks nothing that the version before it uses."""
         from workers.store.migrating import newest_revision  # loads Alembic, which only the gateway is to do
 
-        try:
-            found = in_transaction(self._engine, _revision)
-        except ProgrammingError:
-            found = None
+        found = in_transaction(self._engine, _revision)
         if found is None or found < newest_revision():
             raise UnavailableError(
                 "the database's schema is older than this version needs",

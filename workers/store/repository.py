@@ -93,5 +93,8 @@ class PostgresStore:
     def defer_join(self, document_id: int, *, delay_s: float, error: str) -> bool:
         return in_transaction(self._engine, finishing.defer_join, document_id, delay_s=delay_s, error=error)
 
+    def release_joins(self, attempts: Mapping[int, int], *, delay_s: float) -> int:
+        return in_transaction(self._engine, finishing.release_joins, attempts, delay_s=delay_s)
+
     def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
         return in_transaction(self._engine, finishing.fail_join, document_id, reason=reason, error=error)

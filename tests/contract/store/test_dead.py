@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
+import workers.store.parked
 from broker.queues import celery_app, declared_queues
 from broker.settings import Settings
 from linkner.errors import InputError, UnavailableError
@@ -220,6 +221,13 @@ class TestMessages:
     def test_what_is_no_json_is_kept_as_text(self, world: World, engine: Engine) -> None:
         PostgresParking(engine).park("classify", {1, 2}, "odd")
         assert world.dead.listed()[0].text == '"{1, 2}"'
+
+    def test_what_cannot_be_parked_for_whatever_reason_is_to_come_again(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workers.store.parked, "_PARK", text("SELECT 1 / 0"))
+        with pytest.raises(UnavailableError, match="DivisionByZero"):
+            PostgresParking(engine).park("ingest", {}, "odd")
 
     def test_the_command_sends_to_the_broker(
         self,

@@ -97,8 +97,8 @@ class TestJoin:
 
 
 class TestFailedJoin:
-    def joining(self, ports: Ports) -> int:
-        document_id = accept_one(ports)
+    def joining(self, ports: Ports, external_id: str = "1") -> int:
+        document_id = accept_one(ports, external_id)
         ports.store.record_recognised([recognised(document_id, entities=[scored(ANNA)])])
         return document_id
 
@@ -122,6 +122,19 @@ class TestFailedJoin:
         assert due(ports, "aggregate") == [document_id]
         complete(ports.store, {document_id: []})
         assert not ports.store.defer_join(document_id, delay_s=0.0, error="too late")
+
+    def test_what_is_given_back_is_published_later_and_was_not_begun(self, ports: Ports) -> None:
+        given_back, done = self.joining(ports, "1"), self.joining(ports, "2")
+        ids = due(ports, "aggregate")
+        for _ in range(2):
+            ports.store.begin_join(ids)
+        complete(ports.store, {done: []})
+        assert ports.store.release_joins({given_back: 1, done: 1, done + 1: 1}, delay_s=FOREVER_S) == 1
+        assert ports.store.join_attempts(ids) == {given_back: 1}
+        assert due(ports, "aggregate") == []
+        assert ports.store.release_joins({given_back: 0}, delay_s=0.0) == 1
+        assert ports.store.join_attempts(ids) == {given_back: 0}
+        assert due(ports, "aggregate") == [given_back]
 
     def test_what_cannot_be_joined_is_finished_with_the_reason(self, ports: Ports) -> None:
         document_id = self.joining(ports)

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from linkner.spans import Recognition
+from tests.fakes.clock import FakeClock
 from tests.support.one_question import claim_one, record_one
 from workers.handlers.aggregate import AggregateDocuments
 from workers.ports import Answer, Recognised
@@ -139,7 +140,7 @@ def finish(engine: Engine) -> None:
                 labels = dict.fromkeys(claim.candidates, "location")
                 record_one(store, claim, Answer(labels, "m", "v", "location", 1, 1, replayed=True))
 
-    aggregate = AggregateDocuments(store=store, max_attempts=5)
+    aggregate = AggregateDocuments(store=store, clock=FakeClock(), max_attempts=5)
     for _ in range(3):
         outbox.sweep(republish_after_s=0.0, deadline_s=3600.0, document_deadline_s=86_400.0)
         for stage, work in (("recognise", recognise), ("classify", classify), ("aggregate", aggregate)):

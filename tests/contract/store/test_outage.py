@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import IntegrityError
 
 from linkner.errors import UnavailableError
 from workers.ports import NewDocument
-from workers.store.database import connect, in_transaction
+from workers.store.database import connect, connection_of_its_own, in_transaction, unavailable_as_such
 from workers.store.outbox import PostgresOutbox
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
@@ -87,6 +90,64 @@ def test_a_pool_in_use_is_unavailable_and_not_waited_for_without_end(
     with engine.connect(), pytest.raises(UnavailableError, match="QueuePool limit"):
         PostgresReader(engine).unfinished()
     engine.dispose()
+
+
+_NO_FAULT_OF_THE_STATEMENT = {
+    "read-only": "25006",
+    "disk full": "53100",
+    "out of memory": "53200",
+    "too many connections": "53300",
+    "shutting down": "57P01",
+    "starting": "57P03",
+    "no such table": "42P01",
+    "no such column": "42703",
+}
+
+
+def _raising(sqlstate: str) -> str:
+    return f"DO $$ BEGIN RAISE 'told to' USING ERRCODE = '{sqlstate}'; END $$"
+
+
+@pytest.mark.parametrize("name", _NO_FAULT_OF_THE_STATEMENT)
+def test_what_is_no_fault_of_the_statement_is_unavailable(engine: Engine, name: str) -> None:
+    raising = _raising(_NO_FAULT_OF_THE_STATEMENT[name])
+    with pytest.raises(UnavailableError):
+        in_transaction(engine, lambda connection: connection.execute(text(raising)))
+    with pytest.raises(UnavailableError), unavailable_as_such():
+        connection_of_its_own(engine).execute(raising)
+
+
+def test_what_is_a_fault_of_the_statement_is_a_defect(engine: Engine) -> None:
+    raising = _raising("23514")  # a check refuses the row
+    with pytest.raises(IntegrityError):
+        in_transaction(engine, lambda connection: connection.execute(text(raising)))
+    with pytest.raises(psycopg.IntegrityError), unavailable_as_such():
+        connection_of_its_own(engine).execute(raising)
+
+
+@pytest.fixture
+def read_only(database_url: str) -> Iterator[Callable[[bool], None]]:
+    """Has new connections to the database refuse to write, or take writes again; those that are open stay."""
+    with psycopg.connect(database_url, autocommit=True) as admin:
+        name = sql.Identifier(admin.info.dbname)
+
+        def switch(on: bool) -> None:
+            command = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+            admin.execute(command.format(name, sql.Literal(on)))
+
+        yield switch
+        switch(False)
+
+
+@pytest.mark.parametrize("call", ["store", "outbox"])
+def test_a_read_only_server_is_left_for_one_that_takes_writes(
+    engine: Engine, read_only: Callable[[bool], None], call: str
+) -> None:
+    read_only(True)
+    with pytest.raises(UnavailableError, match="read-only"):
+        CALLS[call](engine)
+    read_only(False)
+    CALLS[call](engine)  # on a new connection: the old ones would refuse for ever
 
 
 @pytest.mark.parametrize("revision", [None, "0000"])

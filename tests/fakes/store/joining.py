@@ -66,6 +66,13 @@ class Joining(Memory):
             document.last_error = error
         return bool(documents)
 
+    def release_joins(self, attempts: Mapping[int, int], *, delay_s: float) -> int:
+        documents = self._in_state("classified", attempts)
+        for document in documents:
+            document.published_at, document.not_before = None, self.now + delay_s
+            document.join_attempts = attempts[document.id]
+        return len(documents)
+
     def fail_join(self, document_id: int, *, reason: str, error: str) -> bool:
         documents = self._in_state("classified", [document_id])
         for document in documents:

@@ -113,4 +113,4 @@ class Scene:
         return [len(prompts) for prompts in self.llm.batches.values()]
 
     def aggregate(self) -> None:
-        AggregateDocuments(store=self.store, max_attempts=5)(self.documents)
+        AggregateDocuments(store=self.store, clock=FakeClock(), max_attempts=5)(self.documents)

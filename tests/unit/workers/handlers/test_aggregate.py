@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pytest
 
@@ -35,14 +35,14 @@ def prepared() -> tuple[FakeStore, int]:
     assert first is not None
     assert second is not None
     record_one(store, first, Answer({ZORK: "group"}, "llm-1", "v1", "group", 9, 1, replayed=True))
-    assert AggregateDocuments(store=store, max_attempts=5)([accepted.document_id]) == 0
+    assert AggregateDocuments(store=store, clock=FakeClock(), max_attempts=5)([accepted.document_id]) == 0
     store.end_question(second, reason="llm-refused", error="HTTP 400")
     return store, accepted.document_id
 
 
 def test_each_entity_says_who_decided_it_and_why() -> None:
     store, document_id = prepared()
-    assert AggregateDocuments(store=store, max_attempts=5)([document_id]) == 1
+    assert AggregateDocuments(store=store, clock=FakeClock(), max_attempts=5)([document_id]) == 1
     document = store.document(document_id)
     assert document is not None
     assert document.status == "final"
@@ -55,7 +55,7 @@ def test_each_entity_says_who_decided_it_and_why() -> None:
 
 def test_a_repeated_message_finishes_nothing_twice() -> None:
     store, document_id = prepared()
-    handle = AggregateDocuments(store=store, max_attempts=5)
+    handle = AggregateDocuments(store=store, clock=FakeClock(), max_attempts=5)
     assert [handle([document_id]), handle([document_id, document_id])] == [1, 0]
     assert len(store.feed(after=0, limit=10)) == 1
 
@@ -79,14 +79,14 @@ class Poisoned(FakeStore):
 class Scene:
     """Five documents without entities that are to be joined; the third is poison."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: type[Poisoned] = Poisoned) -> None:
         self.clock = FakeClock()
-        self.store = Poisoned(self.clock)
+        self.store = store(self.clock)
         accepted = self.store.accept([NewDocument("test", str(number), TEXT) for number in range(5)])
         self.ids = [one.document_id for one in accepted]
         self.store.record_recognised([Recognised(id_, "m", Recognition((), ()), ()) for id_ in self.ids])
         self.store.poison = self.ids[2]
-        self.aggregate = AggregateDocuments(store=self.store, max_attempts=5)
+        self.aggregate = AggregateDocuments(store=self.store, clock=self.clock, max_attempts=5)
 
     def pass_on(self) -> int:
         """What the relay would publish now, joined; how many were finished."""
@@ -154,9 +154,53 @@ def test_one_that_kills_the_process_joining_it_is_dead_as_well() -> None:
     assert (scene.view().status, scene.view().reason) == ("final", ATTEMPTS_EXHAUSTED)
 
 
+AWAY = UnavailableError("PostgreSQL cannot answer now")
+
+
 def test_a_store_that_is_away_is_nobodys_fault() -> None:
     scene = Scene()
-    scene.store.error = UnavailableError("PostgreSQL cannot answer now")
+    for _ in range(6):
+        scene.store.error = AWAY
+        with pytest.raises(UnavailableError):
+            scene.pass_on()
+        assert scene.pass_on() == 0, "it is put off"
+        scene.clock.sleep(5)
+    assert scene.store.read == [scene.ids] * 6, "nothing was tried alone"
+    scene.store.error = None
+    assert scene.pass_on() == 5
+
+
+def test_attempts_from_before_still_count_and_what_was_left_comes_again_too() -> None:
+    scene = Scene()
+    scene.store.begin_join(scene.ids)
+    scene.store.error = AWAY
     with pytest.raises(UnavailableError):
         scene.pass_on()
-    assert scene.store.read == [scene.ids], "nothing was tried alone"
+    left = scene.ids[2:]
+    assert scene.store.join_attempts(scene.ids) == dict.fromkeys(left, 1)
+    scene.store.error = None
+    scene.clock.sleep(5)
+    assert scene.pass_on() == len(left)
+
+
+class StayingAway(Poisoned):
+    """A store that is also away for whoever gives a join back, so many times."""
+
+    times = 0
+
+    def release_joins(self, attempts: Mapping[int, int], *, delay_s: float) -> int:
+        self.times -= 1
+        if self.times >= 0:
+            raise AWAY
+        return super().release_joins(attempts, delay_s=delay_s)
+
+
+@pytest.mark.parametrize(("times", "counted"), [(3, 0), (1_000, 1)])
+def test_it_is_waited_for_to_take_the_attempt_back_though_not_without_end(times: int, counted: int) -> None:
+    scene = Scene(StayingAway)
+    scene.store.times, scene.store.error = times, AWAY
+    with pytest.raises(UnavailableError):
+        scene.pass_on()
+    assert scene.clock.slept[:3] == [0.1, 0.2, 0.4]
+    assert sum(scene.clock.slept) <= 60
+    assert set(scene.store.join_attempts(scene.ids).values()) == {counted}

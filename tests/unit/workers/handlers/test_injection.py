@@ -126,7 +126,7 @@ def _carry(name: FormName, *texts: str, replies: Mapping[str, str]) -> list[tupl
     due: list[int] = []
     while store.publish_due("classify", limit=1, send=due.extend):
         classify([due.pop()])
-    assert AggregateDocuments(store=store, max_attempts=5)(ids) == len(ids)
+    assert AggregateDocuments(store=store, clock=FakeClock(), max_attempts=5)(ids) == len(ids)
     views = [store.document(document_id) for document_id in ids]
     return [view.entities for view in views if view is not None]
 

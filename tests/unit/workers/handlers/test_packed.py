@@ -68,7 +68,7 @@ class Scene:
         return outcomes
 
     def final(self, document_id: int) -> list[tuple[str, str, str, str | None]]:
-        AggregateDocuments(store=self.store, max_attempts=5)([document_id])
+        AggregateDocuments(store=self.store, clock=FakeClock(), max_attempts=5)([document_id])
         view = self.store.document(document_id)
         assert view is not None
         assert view.status == "final"

@@ -1,7 +1,7 @@
 """Recognition of chunks over fakes: what is recorded, retried, deferred and given up."""
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -18,7 +18,14 @@ from tests.fakes.store import FakeStore
 from tests.support.one_question import claim_one
 from workers.handlers.policies import Policies, Policy
 from workers.handlers.recognise import RecogniseDocuments
-from workers.ports import ATTEMPTS_EXHAUSTED, LANE_NEVER, RECOGNISER_REFUSED, NewDocument, Recognised
+from workers.ports import (
+    ATTEMPTS_EXHAUSTED,
+    LANE_NEVER,
+    RECOGNISER_REFUSED,
+    NewDocument,
+    Recognised,
+    StoredText,
+)
 
 POLICIES = Policies()
 DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)
@@ -136,6 +143,38 @@ def test_documents_go_back_to_the_relay_where_the_service_stays_away() -> None:
     scene.clock.sleep(5.0)
     assert scene.relay() == scene.ids
     assert scene.attempts() == [0, 0, 0], "an absent service is no attempt"
+
+
+class GoesAway(FakeStore):
+    """A store that is away when a result comes, and for a while after."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.failures = 4
+
+    def record_recognised(self, results: Sequence[Recognised]) -> int:
+        self._answer()
+        return super().record_recognised(results)
+
+    def defer(self, documents: Collection[StoredText], *, delay_s: float, error: str | None) -> int:
+        self._answer()
+        return super().defer(documents, delay_s=delay_s, error=error)
+
+    def _answer(self) -> None:
+        self.failures -= 1
+        if self.failures >= 0:
+            raise UnavailableError("PostgreSQL cannot answer now")
+
+
+def test_a_store_that_goes_away_costs_no_attempt() -> None:
+    scene = Scene(store=GoesAway)
+    scene.relay()
+    with pytest.raises(UnavailableError):
+        scene.handle(scene.ids)
+    assert scene.clock.slept == [0.1, 0.2, 0.4]
+    assert scene.attempts() == [0, 0, 0]
+    scene.clock.sleep(5.0)
+    assert scene.relay() == scene.ids
 
 
 class RefusesZork:
