@@ -8,6 +8,7 @@ from broker.settings import Settings
 from workers.gateway.access import Access
 from workers.gateway.body import Bodies
 from workers.gateway.documents import document_routes
+from workers.gateway.looks import Looks
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
@@ -37,7 +38,8 @@ def create_app(
         docs_url=None,  # these pages load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
     )
-    metrics = GatewayMetrics(reader=reader, queues=queues, clock=clock)
+    looks = Looks(reader=reader, queues=queues, clock=clock)
+    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock)
     submission = Submission(
         store=store,
         reader=reader,
@@ -48,6 +50,6 @@ def create_app(
     bodies = Bodies(max_bytes=settings.max_body_bytes)
     app.include_router(submission_routes(submission, bodies, metrics, access))
     app.include_router(document_routes(reader, access))
-    app.include_router(operation_routes(reader, queues, metrics, access))
+    app.include_router(operation_routes(reader, looks, metrics, access))
     answer_errors(app)
     return app

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
-from workers.ports import Backlog, Clock, Counts, Queues, Reader, Stage
+from workers.gateway.looks import Looks, SharedLook
+from workers.ports import Clock, Counts, Reader
 
-MAX_AGE_S = 2.0
-"""Scrapes closer together than this share one look at the backlog."""
 TOTALS_AGE_S = 300.0
 """What is finished is counted at most this often: that reads whole tables."""
 MAX_SERIES = 32
@@ -24,9 +22,9 @@ MAX_SERIES = 32
 class GatewayMetrics:
     """The gateway's own counters, and the state of store and queues at each scrape."""
 
-    def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
         self._registry = CollectorRegistry()
-        self._state = StateCollector(reader=reader, queues=queues, clock=clock)
+        self._state = StateCollector(reader=reader, looks=looks, clock=clock)
         self._registry.register(self._state)
         self._posts = Counter(
             "linkner_gateway_posts", "Posts by what became of them.", ["status"], registry=self._registry
@@ -50,18 +48,16 @@ class StateCollector(Collector):
     What is finished it tells as it was last counted, which nobody who scrapes waits for.
     """
 
-    def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
-        self._reader, self._queues, self._clock = reader, queues, clock
-        self._backlog: Backlog | None = None
-        self._looked_at = 0.0
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
+        self._reader, self._looks, self._clock = reader, looks, clock
         self._totals: Counts | None = None
         self._counted_at = 0.0
         self._tried_at = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
         yield from self._store_metrics()
-        if self._queues is not None:
-            yield from _queue_metrics(self._queues)
+        if self._looks.queues is not None:
+            yield from _queue_metrics(self._looks.queues)
 
     def count_anew(self) -> None:
         """Count what is finished, unless that was tried within TOTALS_AGE_S.
@@ -77,7 +73,7 @@ class StateCollector(Collector):
 
     def _store_metrics(self) -> Iterator[Metric]:
         try:
-            backlog = self._fresh_backlog()
+            backlog = self._looks.backlog()
         except UnavailableError:
             yield _gauge("linkner_store_up", "Whether the store can be reached.", 0)
             return
@@ -98,12 +94,6 @@ class StateCollector(Collector):
             "linkner_oldest_unfinished_seconds", "Age of the oldest document.", backlog.oldest_unfinished_s
         )
 
-    def _fresh_backlog(self) -> Backlog:
-        now = self._clock.monotonic()
-        if self._backlog is None or now - self._looked_at >= MAX_AGE_S:
-            self._backlog, self._looked_at = self._reader.backlog(), now
-        return self._backlog
-
 
 def _only(counts: Mapping[str, int], *names: str) -> dict[str, int]:
     return {name: counts[name] for name in names if name in counts}
@@ -119,14 +109,9 @@ def _totals_metrics(totals: Counts, *, age_s: float) -> Iterator[Metric]:
     yield _gauge("linkner_answers_cached", "Answers from the answer cache.", totals.cached)
 
 
-def queue_depths(queues: Queues) -> dict[str, int]:
-    """Messages that wait in each queue that the relay feeds. Raises UnavailableError."""
-    return {stage: queues.depth(stage) for stage in get_args(Stage)}
-
-
-def _queue_metrics(queues: Queues) -> Iterator[Metric]:
+def _queue_metrics(look: SharedLook[dict[str, int]]) -> Iterator[Metric]:
     try:
-        depths = queue_depths(queues)
+        depths = look()
     except UnavailableError:
         yield _gauge("linkner_broker_up", "Whether the broker can be reached.", 0)
         return
