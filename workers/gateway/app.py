@@ -12,7 +12,7 @@ from workers.gateway.looks import Looks
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
-from workers.gateway.submission import Submission, submission_routes
+from workers.gateway.submission import Room, Submission, submission_routes
 from workers.handlers.posts import Limits
 from workers.ports import Clock, Keys, Queues, Reader, Store
 
@@ -42,9 +42,8 @@ def create_app(
     metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock)
     submission = Submission(
         store=store,
-        reader=reader,
         limits=limits,
-        high_water=settings.high_water,
+        room=Room(reader, high_water=settings.high_water, clock=clock),
     )
     access = Access(keys, clock)
     bodies = Bodies(max_bytes=settings.max_body_bytes)

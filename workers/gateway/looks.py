@@ -1,6 +1,6 @@
 """What the gateway sees of its neighbours, without its threads waiting for one another.
 
-A neighbour that does not answer is waited for by one thread at a time, and whoever else asks meanwhile is told
+A neighbour that does not answer is waited for by one thread at a time; whoever else asks meanwhile is told
 what was seen last. Else a broker that hangs would, probe by probe, take all threads from those who post.
 """
 

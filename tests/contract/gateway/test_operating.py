@@ -109,7 +109,7 @@ def test_a_later_scrape_tells_what_was_finished_when_one_had_been_answered(world
 
 def test_a_defect_is_a_500_that_tells_nothing() -> None:
     class Defective(FakeStore):
-        def unfinished(self) -> int:
+        def unfinished(self, *, up_to: int | None = None) -> int:
             raise RuntimeError("hello Porto")
 
     store = Defective(FakeClock())
