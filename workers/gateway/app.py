@@ -8,7 +8,7 @@ from broker.settings import Settings
 from workers.gateway.access import Access
 from workers.gateway.body import Bodies
 from workers.gateway.documents import document_routes
-from workers.gateway.looks import Looks
+from workers.gateway.looks import LlmLimits, Looks
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
@@ -26,8 +26,9 @@ def create_app(
     queues: Queues | None,
     keys: Keys | None,
     clock: Clock,
+    llm: LlmLimits = (),
 ) -> FastAPI:
-    """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay.
+    """The gateway over these ports. `queues` and `llm` are only looked at: the relay feeds the broker.
 
     Without `keys` it answers to this machine alone.
     """
@@ -38,7 +39,7 @@ def create_app(
         docs_url=None,  # these pages load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
     )
-    looks = Looks(reader=reader, queues=queues, clock=clock)
+    looks = Looks(reader=reader, queues=queues, clock=clock, llm=llm)
     metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock)
     submission = Submission(
         store=store,

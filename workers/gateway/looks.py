@@ -13,6 +13,7 @@ from typing import Generic, TypeVar, get_args
 from broker.endpoints import Endpoint
 from broker.limits import LimiterState
 from linkner.errors import UnavailableError
+from workers.gateway.wire import LlmStatus
 from workers.ports import Backlog, Clock, Queues, Reader, Stage
 
 MAX_AGE_S = 2.0
@@ -21,7 +22,6 @@ MAX_AGE_S = 2.0
 T = TypeVar("T")
 LlmLimits = Sequence[tuple[Endpoint, Callable[[], LimiterState]]]
 """Each LLM endpoint, with a look at its limiter."""
-LlmStates = list[tuple[Endpoint, LimiterState]]
 
 
 class SharedLook(Generic[T]):
@@ -85,5 +85,5 @@ def _depths(queues: Queues) -> dict[str, int]:
     return {stage: queues.depth(stage) for stage in get_args(Stage)}
 
 
-def _states(llm: LlmLimits) -> LlmStates:
-    return [(endpoint, state()) for endpoint, state in llm]
+def _states(llm: LlmLimits) -> list[LlmStatus]:
+    return [LlmStatus.of(endpoint, state()) for endpoint, state in llm]

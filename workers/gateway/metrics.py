@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
 from workers.gateway.looks import Looks, SharedLook
+from workers.gateway.wire import LlmStatus
 from workers.ports import Clock, Counts, Reader
 
 TOTALS_AGE_S = 300.0
@@ -18,9 +19,24 @@ TOTALS_AGE_S = 300.0
 MAX_SERIES = 32
 """Most values of one label; the smallest counts beyond it are summed as `other`."""
 
+_LLM_GAUGES: Sequence[tuple[str, str, Callable[[LlmStatus], float]]] = (
+    (
+        "linkner_llm_breaker_open",
+        "Whether the breaker lets no call through, but for a probe.",
+        lambda one: one.breaker != "closed",
+    ),
+    ("linkner_llm_in_flight", "Calls under way.", lambda one: one.in_flight),
+    ("linkner_llm_money_spent_day", "Money spent since midnight UTC.", lambda one: one.spent_day),
+    (
+        "linkner_llm_money_is_spent",
+        "Whether the money of this hour or day is spent.",
+        lambda one: one.money_is_spent,
+    ),
+)
+
 
 class GatewayMetrics:
-    """The gateway's own counters, and the state of store and queues at each scrape."""
+    """The gateway's own counters, and the state of its neighbours at each scrape."""
 
     def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
         self._registry = CollectorRegistry()
@@ -43,7 +59,7 @@ class GatewayMetrics:
 
 
 class StateCollector(Collector):
-    """Looks at the backlog and the queues when it is scraped; says where one is out of reach.
+    """Looks at backlog, queues and LLM limits when it is scraped; says where one is out of reach.
 
     What is finished it tells as it was last counted, which nobody who scrapes waits for.
     """
@@ -58,6 +74,8 @@ class StateCollector(Collector):
         yield from self._store_metrics()
         if self._looks.queues is not None:
             yield from _queue_metrics(self._looks.queues)
+        if self._looks.llm is not None:
+            yield from _llm_metrics(self._looks.llm)
 
     def count_anew(self) -> None:
         """Count what is finished, unless that was tried within TOTALS_AGE_S.
@@ -117,6 +135,22 @@ def _queue_metrics(look: SharedLook[dict[str, int]]) -> Iterator[Metric]:
         return
     yield _gauge("linkner_broker_up", "Whether the broker can be reached.", 1)
     yield _by_label("linkner_queue_depth", "Messages that wait.", "queue", depths)
+
+
+def _llm_metrics(look: SharedLook[list[LlmStatus]]) -> Iterator[Metric]:
+    """As many series as the operator names endpoints."""
+    up = "Whether the state of the LLM's limits can be reached."
+    try:
+        found = look()
+    except UnavailableError:
+        yield _gauge("linkner_llm_limits_up", up, 0)
+        return
+    yield _gauge("linkner_llm_limits_up", up, 1)
+    for name, help_text, value in _LLM_GAUGES:
+        family = GaugeMetricFamily(name, help_text, labels=["endpoint", "model"])
+        for one in found:
+            family.add_metric([one.endpoint, one.model], value(one))
+        yield family
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

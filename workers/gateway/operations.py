@@ -38,7 +38,7 @@ def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, acce
 
     @router.get(
         "/v1/status",
-        summary="Counts of documents, questions, decisions and messages",
+        summary="Counts of documents, questions, decisions and messages, and the LLM endpoints",
         dependencies=[operator],
         responses={
             **REFUSALS,
@@ -47,7 +47,8 @@ def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, acce
     )
     def status() -> Status:
         broker, depths = seen(looks.queues, otherwise={})
-        return Status.of(reader.counts(), queues=depths, broker=broker)
+        limits, llm = seen(looks.llm, otherwise=[])
+        return Status.of(reader.counts(), queues=depths, broker=broker, llm=llm, llm_limits=limits)
 
     @router.get(
         "/metrics",
