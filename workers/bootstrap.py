@@ -34,7 +34,7 @@ from linkner.classification.form_files import read_form
 from linkner.detection import BudgetDetector, Detector, Detects
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
-from workers.bootstrap_llm import batch_limits, batch_llm, budget, llm_gate, llm_pool, tariffs
+from workers.bootstrap_llm import batch_limits, batch_llm, budget, llm_gate, llm_pool, llm_states, tariffs
 from workers.clock import SystemClock
 from workers.group_commit import GroupCommit
 from workers.handlers.aggregate import AggregateDocuments
@@ -288,4 +288,5 @@ def gateway_app(settings: Settings) -> FastAPI:
         queues=publisher(settings),
         keys=keys,
         clock=SystemClock(),
+        llm=llm_states(settings),
     )

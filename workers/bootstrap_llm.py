@@ -108,6 +108,14 @@ def _client(settings: Settings, endpoint: Endpoint) -> OpenAiLlm:
     )
 
 
+def llm_states(settings: Settings) -> list[tuple[Endpoint, Callable[[], LimiterState]]]:
+    """Each endpoint with a look at its limits; none without an LLM or Redis."""
+    if not (settings.has_llm and settings.redis_url):
+        return []
+    found = limiters(settings)
+    return [(endpoint, found[endpoint.name].state) for endpoint in chosen_endpoints(settings).all]
+
+
 def llm_gate(settings: Settings) -> LlmGate:
     """What tells whether any endpoint takes questions; without an LLM or Redis it always lets them pass."""
     return _gate(list(limiters(settings).values()) if settings.has_llm and settings.redis_url else [])

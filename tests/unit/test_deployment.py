@@ -87,7 +87,7 @@ def test_the_settings_take_what_a_service_is_given(name: str, monkeypatch: pytes
 
     if name != "recognition":
         settings.require("postgres_url", "redis_url")
-    if name in {"recognise-worker", "llm-caller", "batcher"}:
+    if name in {"recognise-worker", "llm-caller", "batcher", "relay", "gateway"}:
         assert settings.has_llm
 
 

@@ -171,11 +171,32 @@ def _status_table(found: dict[str, Any]) -> Table:
         for state, count in counts.items():
             table.add_row(name, state, f"{count:,}")
         table.add_section()
+    if found["broker"] not in {"ok", "unused"}:
+        table.add_row("messages waiting", found["broker"], "?", style="red", end_section=True)
+    for row in _llm_rows(found):
+        table.add_row(*row)
+    table.add_section()
     table.add_row("messages parked", "", f"{found['parked']:,}")
     table.add_row("answers replayed", "", f"{found['replayed']:,}")
     table.add_row("answers from the cache", "", f"{found['cached']:,}")
     table.add_row("oldest unfinished", "", f"{found['oldest_unfinished_s']:,.0f} s")
     return table
+
+
+def _llm_rows(found: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """How each LLM endpoint is, the calls that it has in hand, and what it cost today."""
+    if found["llm_limits"] not in {"ok", "unused"}:
+        yield "LLM", found["llm_limits"], "?"
+    for one in found["llm"]:
+        name = f"{one['model']} at {one['endpoint']}"
+        if one["breaker"] == "open":
+            yield "LLM down", f"{name}: not asked for {one['open_s']:.0f} s more", ""
+        elif one["breaker"] == "probing":
+            yield "LLM down", f"{name}: asked once, to see whether it answers", ""
+        if one["money_is_spent"]:
+            yield "LLM out of money", name, ""
+        yield "LLM calls in flight", name, f"{one['in_flight']:,}"
+        yield "LLM money today", name, f"{one['spent_day']:,.4f}"
 
 
 def _client(url: str, *, patience_s: float = 30.0) -> GatewayClient:

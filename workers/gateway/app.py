@@ -8,10 +8,11 @@ from broker.settings import Settings
 from workers.gateway.access import Access
 from workers.gateway.body import Bodies
 from workers.gateway.documents import document_routes
+from workers.gateway.looks import LlmLimits, Looks
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
 from workers.gateway.problems import answer_errors
-from workers.gateway.submission import Submission, submission_routes
+from workers.gateway.submission import Room, Submission, submission_routes
 from workers.handlers.posts import PostLimits
 from workers.ports import Clock, Keys, Queues, Reader, Store
 
@@ -25,8 +26,9 @@ def create_app(
     queues: Queues | None,
     keys: Keys | None,
     clock: Clock,
+    llm: LlmLimits = (),
 ) -> FastAPI:
-    """The gateway over these ports. `queues` is only looked at: documents reach the broker by the relay.
+    """The gateway over these ports. `queues` and `llm` are only looked at: the relay feeds the broker.
 
     Without `keys` it answers to this machine alone.
     """
@@ -37,17 +39,17 @@ def create_app(
         docs_url=None,  # these pages load scripts from elsewhere; /openapi.json stays
         redoc_url=None,
     )
-    metrics = GatewayMetrics(reader=reader, queues=queues, clock=clock)
+    looks = Looks(reader=reader, queues=queues, clock=clock, llm=llm)
+    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock)
     submission = Submission(
         store=store,
-        reader=reader,
         limits=limits,
-        high_water=settings.high_water,
+        room=Room(reader, high_water=settings.high_water, clock=clock),
     )
     access = Access(keys, clock)
     bodies = Bodies(max_bytes=settings.max_body_bytes)
     app.include_router(submission_routes(submission, bodies, metrics, access))
     app.include_router(document_routes(reader, access))
-    app.include_router(operation_routes(reader, queues, metrics, access))
+    app.include_router(operation_routes(reader, looks, metrics, access))
     answer_errors(app)
     return app

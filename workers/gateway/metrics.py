@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
-from workers.ports import Backlog, Clock, Counts, Queues, Reader, Stage
+from workers.gateway.looks import Looks, SharedLook
+from workers.gateway.wire import LlmStatus
+from workers.ports import Clock, Counts, Reader
 
-MAX_AGE_S = 2.0
-"""Scrapes closer together than this share one look at the backlog."""
 TOTALS_AGE_S = 300.0
 """What is finished is counted at most this often: that reads whole tables."""
 MAX_SERIES = 32
 """Most values of one label; the smallest counts beyond it are summed as `other`."""
 
+_LLM_GAUGES: Sequence[tuple[str, str, Callable[[LlmStatus], float]]] = (
+    (
+        "linkner_llm_breaker_open",
+        "Whether the breaker lets no call through, but for a probe.",
+        lambda one: one.breaker != "closed",
+    ),
+    ("linkner_llm_in_flight", "Calls under way.", lambda one: one.in_flight),
+    ("linkner_llm_money_spent_day", "Money spent since midnight UTC.", lambda one: one.spent_day),
+    (
+        "linkner_llm_money_is_spent",
+        "Whether the money of this hour or day is spent.",
+        lambda one: one.money_is_spent,
+    ),
+)
+
 
 class GatewayMetrics:
-    """The gateway's own counters, and the state of store and queues at each scrape."""
+    """The gateway's own counters, and the state of its neighbours at each scrape."""
 
-    def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
         self._registry = CollectorRegistry()
-        self._state = StateCollector(reader=reader, queues=queues, clock=clock)
+        self._state = StateCollector(reader=reader, looks=looks, clock=clock)
         self._registry.register(self._state)
         self._posts = Counter(
             "linkner_gateway_posts", "Posts by what became of them.", ["status"], registry=self._registry
@@ -45,23 +59,23 @@ class GatewayMetrics:
 
 
 class StateCollector(Collector):
-    """Looks at the backlog and the queues when it is scraped; says where one is out of reach.
+    """Looks at backlog, queues and LLM limits when it is scraped; says where one is out of reach.
 
     What is finished it tells as it was last counted, which nobody who scrapes waits for.
     """
 
-    def __init__(self, *, reader: Reader, queues: Queues | None, clock: Clock) -> None:
-        self._reader, self._queues, self._clock = reader, queues, clock
-        self._backlog: Backlog | None = None
-        self._looked_at = 0.0
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
+        self._reader, self._looks, self._clock = reader, looks, clock
         self._totals: Counts | None = None
         self._counted_at = 0.0
         self._tried_at = float("-inf")
 
     def collect(self) -> Iterator[Metric]:
         yield from self._store_metrics()
-        if self._queues is not None:
-            yield from _queue_metrics(self._queues)
+        if self._looks.queues is not None:
+            yield from _queue_metrics(self._looks.queues)
+        if self._looks.llm is not None:
+            yield from _llm_metrics(self._looks.llm)
 
     def count_anew(self) -> None:
         """Count what is finished, unless that was tried within TOTALS_AGE_S.
@@ -77,7 +91,7 @@ class StateCollector(Collector):
 
     def _store_metrics(self) -> Iterator[Metric]:
         try:
-            backlog = self._fresh_backlog()
+            backlog = self._looks.backlog()
         except UnavailableError:
             yield _gauge("linkner_store_up", "Whether the store can be reached.", 0)
             return
@@ -98,12 +112,6 @@ class StateCollector(Collector):
             "linkner_oldest_unfinished_seconds", "Age of the oldest document.", backlog.oldest_unfinished_s
         )
 
-    def _fresh_backlog(self) -> Backlog:
-        now = self._clock.monotonic()
-        if self._backlog is None or now - self._looked_at >= MAX_AGE_S:
-            self._backlog, self._looked_at = self._reader.backlog(), now
-        return self._backlog
-
 
 def _only(counts: Mapping[str, int], *names: str) -> dict[str, int]:
     return {name: counts[name] for name in names if name in counts}
@@ -119,19 +127,30 @@ def _totals_metrics(totals: Counts, *, age_s: float) -> Iterator[Metric]:
     yield _gauge("linkner_answers_cached", "Answers from the answer cache.", totals.cached)
 
 
-def queue_depths(queues: Queues) -> dict[str, int]:
-    """Messages that wait in each queue that the relay feeds. Raises UnavailableError."""
-    return {stage: queues.depth(stage) for stage in get_args(Stage)}
-
-
-def _queue_metrics(queues: Queues) -> Iterator[Metric]:
+def _queue_metrics(look: SharedLook[dict[str, int]]) -> Iterator[Metric]:
     try:
-        depths = queue_depths(queues)
+        depths = look()
     except UnavailableError:
         yield _gauge("linkner_broker_up", "Whether the broker can be reached.", 0)
         return
     yield _gauge("linkner_broker_up", "Whether the broker can be reached.", 1)
     yield _by_label("linkner_queue_depth", "Messages that wait.", "queue", depths)
+
+
+def _llm_metrics(look: SharedLook[list[LlmStatus]]) -> Iterator[Metric]:
+    """As many series as the operator names endpoints."""
+    up = "Whether the state of the LLM's limits can be reached."
+    try:
+        found = look()
+    except UnavailableError:
+        yield _gauge("linkner_llm_limits_up", up, 0)
+        return
+    yield _gauge("linkner_llm_limits_up", up, 1)
+    for name, help_text, value in _LLM_GAUGES:
+        family = GaugeMetricFamily(name, help_text, labels=["endpoint", "model"])
+        for one in found:
+            family.add_metric([one.endpoint, one.model], value(one))
+        yield family
 
 
 def _gauge(name: str, help_text: str, value: float) -> Metric:

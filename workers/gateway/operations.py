@@ -6,17 +6,15 @@ from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.background import BackgroundTask
 
-from linkner.errors import UnavailableError
 from workers.gateway.access import REFUSALS, Access
-from workers.gateway.metrics import GatewayMetrics, queue_depths
+from workers.gateway.looks import Looks, seen
+from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import ErrorBody
 from workers.gateway.wire import Readiness, Status
-from workers.ports import Queues, Reader
+from workers.ports import Reader
 
 
-def operation_routes(
-    reader: Reader, queues: Queues | None, metrics: GatewayMetrics, access: Access
-) -> APIRouter:
+def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, access: Access) -> APIRouter:
     """The routes that look at the gateway itself. Health checks need no key, and say little."""
     router = APIRouter()
     operator = Depends(access.needs("admin"))
@@ -31,8 +29,8 @@ def operation_routes(
         responses={503: {"model": Readiness, "description": "One of them cannot"}},
     )
     def readyz(response: Response) -> Readiness:
-        store = _store_state(reader)
-        broker, _ = _broker_state(queues)
+        store, _ = seen(looks.store, otherwise=None)
+        broker, _ = seen(looks.queues, otherwise={})
         ready = store == "ok" and broker in {"ok", "unused"}
         if not ready:
             response.status_code = 503
@@ -40,7 +38,7 @@ def operation_routes(
 
     @router.get(
         "/v1/status",
-        summary="Counts of documents, questions, decisions and messages",
+        summary="Counts of documents, questions, decisions and messages, and the LLM endpoints",
         dependencies=[operator],
         responses={
             **REFUSALS,
@@ -48,8 +46,9 @@ def operation_routes(
         },
     )
     def status() -> Status:
-        broker, depths = _broker_state(queues)
-        return Status.of(reader.counts(), queues=depths, broker=broker)
+        broker, depths = seen(looks.queues, otherwise={})
+        limits, llm = seen(looks.llm, otherwise=[])
+        return Status.of(reader.counts(), queues=depths, broker=broker, llm=llm, llm_limits=limits)
 
     @router.get(
         "/metrics",
@@ -64,21 +63,3 @@ def operation_routes(
         return Response(metrics.text(), media_type=CONTENT_TYPE_LATEST, background=counting)
 
     return router
-
-
-def _store_state(reader: Reader) -> str:
-    try:
-        reader.ping()
-    except UnavailableError as error:
-        return error.problem
-    return "ok"
-
-
-def _broker_state(queues: Queues | None) -> tuple[str, dict[str, int]]:
-    """How the broker is, and the depth of each queue where it can be asked."""
-    if queues is None:
-        return "unused", {}
-    try:
-        return "ok", queue_depths(queues)
-    except UnavailableError as error:
-        return error.problem, {}

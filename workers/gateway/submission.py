@@ -12,11 +12,14 @@ from starlette.concurrency import run_in_threadpool
 from linkner.errors import InputError
 from workers.gateway.access import REFUSALS, Access
 from workers.gateway.body import Bodies
+from workers.gateway.looks import SharedLook
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import RETRY_AFTER_S, ErrorBody, Problem, Refusal
 from workers.handlers.posts import FORMATS, MAX_DEADLINE_S, PostError, PostLimits, body_format, parse_posts
-from workers.ports import Accepted, ApiKey, Lane, NewDocument, Reader, Store
+from workers.ports import Accepted, ApiKey, Clock, Lane, NewDocument, Reader, Store
 
+COUNT_AGE_S = 1.0
+"""How old the count of unfinished documents may be: posts of so long may go over the high-water mark."""
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
 
@@ -46,29 +49,41 @@ class SubmitResult:
     items: list[ItemResult]
 
 
+class Room:
+    """Whether more documents are taken: not while more are under way than the high-water mark.
+
+    They are counted once for all requests of a second: counting for each would put the work of an overload on
+    the store, and to refuse would cost more than to accept.
+    """
+
+    def __init__(self, reader: Reader, *, high_water: int, clock: Clock) -> None:
+        self._high_water = high_water
+        self._unfinished = SharedLook(
+            lambda: reader.unfinished(up_to=high_water + 1), clock=clock, max_age_s=COUNT_AGE_S, at_first=0
+        )
+
+    def check(self) -> None:
+        """Refuse with 429 where there is none."""
+        if self._unfinished() > self._high_water:
+            raise Refusal(
+                429,
+                Problem(
+                    "too many documents wait to be finished",
+                    expected=f"at most {self._high_water}",
+                    got="more",
+                    hint="send the same posts again later",
+                ),
+                retry_after_s=RETRY_AFTER_S,
+            )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
     """Checks and commits the posts of one body. Blocks; runs in a thread."""
 
     store: Store
-    reader: Reader
     limits: PostLimits
-    high_water: int
-
-    def check_room(self) -> None:
-        """Refuse with 429 while more documents are under way than the high-water mark."""
-        unfinished = self.reader.unfinished()
-        if unfinished > self.high_water:
-            raise Refusal(
-                429,
-                Problem(
-                    "too many documents wait to be finished",
-                    expected=f"at most {self.high_water}",
-                    got=str(unfinished),
-                    hint="send the same posts again later",
-                ),
-                retry_after_s=RETRY_AFTER_S,
-            )
+    room: Room
 
     def submit(self, body: bytes, content_type: str, *, charge: Callable[[int], None]) -> SubmitResult:
         """One result for each post; good ones are committed when this returns.
@@ -127,7 +142,7 @@ def submission_routes(
         except InputError as error:
             raise Refusal(415, Problem.of(error)) from None
         with bodies.held():
-            await run_in_threadpool(submission.check_room)
+            await run_in_threadpool(submission.room.check)
             result = await run_in_threadpool(
                 submission.submit,
                 await bodies.read(request),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
+from broker.endpoints import Endpoint
+from broker.limits import LimiterState
 from workers.ports import Counts, DocumentView, EntityView, FeedItem
 
 
@@ -83,10 +85,45 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """Counts by name over the whole store, and messages waiting by queue.
+class LlmStatus:
+    """One model of an LLM endpoint, as all who ask it share its limits.
 
-    `queues` is empty where `broker` is not `ok`; `broker` is as in Readiness.
+    Where `breaker` is `open` nobody asks it for `open_s` seconds more; then one call is made, to see whether
+    it answers (`probing`). `hold_s` is a pause that it asked for itself. Money is in the currency of the
+    prices; hours and days are those of UTC.
+    """
+
+    endpoint: str
+    model: str
+    breaker: Literal["closed", "open", "probing"]
+    open_s: float
+    hold_s: float
+    in_flight: int
+    spent_hour: float
+    spent_day: float
+    money_is_spent: bool
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, state: LimiterState) -> LlmStatus:
+        return cls(
+            endpoint=endpoint.url,
+            model=endpoint.model,
+            breaker=state.breaker,
+            open_s=state.open_s,
+            hold_s=state.hold_s,
+            in_flight=state.in_flight,
+            spent_hour=float(state.spent_hour),
+            spent_day=float(state.spent_day),
+            money_is_spent=state.money_is_spent,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Counts by name over the whole store, messages waiting by queue, and the LLM endpoints.
+
+    `queues` is empty where `broker` is not `ok`, and `llm` where `llm_limits` is not; both are as `broker` in
+    Readiness.
     """
 
     documents: Mapping[str, int]
@@ -100,10 +137,20 @@ class Status:
     oldest_unfinished_s: float
     queues: Mapping[str, int]
     broker: str
+    llm: Sequence[LlmStatus]
+    llm_limits: str
 
     @classmethod
-    def of(cls, counts: Counts, *, queues: Mapping[str, int], broker: str) -> Status:
-        return cls(**_values(counts), queues=queues, broker=broker)
+    def of(
+        cls,
+        counts: Counts,
+        *,
+        queues: Mapping[str, int],
+        broker: str,
+        llm: Sequence[LlmStatus],
+        llm_limits: str,
+    ) -> Status:
+        return cls(**_values(counts), queues=queues, broker=broker, llm=llm, llm_limits=llm_limits)
 
 
 def _values(value: Counts | DocumentView) -> dict[str, Any]:

@@ -145,10 +145,10 @@ class Reader(Protocol):
     def cache(self) -> CacheCounts:
         """The answer cache as it is now. Reads whole tables, as `counts` does."""
 
-    def unfinished(self) -> int:
+    def unfinished(self, *, up_to: int | None = None) -> int:
         """Accepted documents that are not complete, but for those that wait for a batch.
 
-        Cheap enough to ask before each request.
+        It counts no further than `up_to`, and takes the time of as many.
         """
 
     def ping(self) -> None:

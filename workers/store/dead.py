@@ -107,6 +107,7 @@ _REPLAY_DOCUMENTS = text("""
         WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'complete' AND reason IS NOT NULL
         ORDER BY id FOR UPDATE
     )
+    RETURNING id
 """)
 
 # The lock order of `workers.store.asking`: the documents, then their questions.
@@ -138,6 +139,9 @@ _OPEN_AGAIN = text("""
         dropped_at = NULL
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state IN ('classified', 'complete')
 """)
+# A reader of the feed would step over these rows one by one, each time. Their documents' next revisions come
+# with cursors of their own.
+_LEAVE_FEED = text("DELETE FROM feed WHERE document_id = ANY(CAST(:ids AS bigint[]))")
 _REMOVE_ENTITIES = text("DELETE FROM entities WHERE document_id = ANY(CAST(:ids AS bigint[]))")
 
 _LOCK_MESSAGES = text("""
@@ -204,11 +208,12 @@ def _items(connection: Connection, query: TextClause, values: Mapping[str, objec
 
 
 def _replay(connection: Connection, refs: Collection[Ref], send: SendAgain) -> int:
-    documents = connection.execute(_REPLAY_DOCUMENTS, {"ids": _ids(refs, "document")}).rowcount
+    documents = connection.execute(_REPLAY_DOCUMENTS, {"ids": _ids(refs, "document")}).scalars().all()
+    connection.execute(_LEAVE_FEED, {"ids": list(documents)})
     questions = replay_questions(connection, _ids(refs, "question"))
     messages = _send_again(connection, _ids(refs, "message"), send)
     notify(connection, ["recognise", "classify", "aggregate"])
-    return documents + questions + messages
+    return len(documents) + questions + messages
 
 
 def _send_again(connection: Connection, ids: Sequence[int], send: SendAgain) -> int:
@@ -225,6 +230,7 @@ def replay_questions(connection: Connection, ids: Sequence[int], *, keep_attempt
     replayed = connection.execute(_REPLAY_QUESTIONS, wanted).scalars().all()
     documents = {"ids": sorted(set(replayed))}
     connection.execute(_REMOVE_ENTITIES, documents)
+    connection.execute(_LEAVE_FEED, documents)
     connection.execute(_OPEN_AGAIN, documents)
     return len(replayed)
 

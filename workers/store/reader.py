@@ -14,8 +14,6 @@ from workers.ports import Backlog, CacheCounts, CostRow, CostsBy, Counts, Docume
 from workers.store import answer_cache, spending
 from workers.store.database import in_transaction
 
-_MOST_UNFINISHED = 1_000_000
-
 _DOCUMENT_COLUMNS = """
     documents.id, documents.source, documents.external_id, documents.text, documents.created_at,
     documents.metadata, documents.author, documents.accepted_at, documents.completed_at, documents.state,
@@ -61,7 +59,7 @@ _UNFINISHED = text("""
     FROM (
         SELECT FROM documents
         WHERE state <> 'complete' AND (state <> 'recognised' OR lane IS DISTINCT FROM 'batch')
-        LIMIT :limit
+        LIMIT CAST(:up_to AS bigint)
     ) AS unfinished
 """)
 
@@ -151,9 +149,9 @@ class PostgresReader:
         """See `Ledger.spent_today`."""
         return in_transaction(self._engine, spending.spent_today)
 
-    def unfinished(self) -> int:
-        """See the port; counted up to a million."""
-        return in_transaction(self._engine, _unfinished)
+    def unfinished(self, *, up_to: int | None = None) -> int:
+        """See the port."""
+        return in_transaction(self._engine, _unfinished, up_to=up_to)
 
     def ping(self) -> None:
         """See the port. A newer schema will do: it lacks nothing that the version before it uses."""
@@ -179,8 +177,8 @@ def _feed(connection: Connection, *, after: int, limit: int) -> list[FeedItem]:
     return [FeedItem(row.seq, row.document_id, None if row.erased else next(views)) for row in rows]
 
 
-def _unfinished(connection: Connection) -> int:
-    count: int = connection.execute(_UNFINISHED, {"limit": _MOST_UNFINISHED}).scalar_one()
+def _unfinished(connection: Connection, *, up_to: int | None) -> int:
+    count: int = connection.execute(_UNFINISHED, {"up_to": up_to}).scalar_one()
     return count
 
 

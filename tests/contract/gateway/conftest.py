@@ -40,6 +40,6 @@ def unreachable(request: pytest.FixtureRequest) -> Iterator[tuple[Store, Reader]
 
 @pytest.fixture
 def world(ports: tuple[Store, Reader]) -> Iterator[World]:
-    queues = FakeQueues()
-    with gateway_over(*ports, queues) as client:
-        yield World(*ports, queues, client)
+    queues, clock = FakeQueues(), FakeClock()
+    with gateway_over(*ports, queues, clock) as client:
+        yield World(*ports, queues, client, clock)

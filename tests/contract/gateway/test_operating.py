@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -40,12 +41,34 @@ def test_503_where_the_store_is_away(unreachable: tuple[Store, Reader]) -> None:
 def test_readiness_names_the_broker_where_it_is_away(world: World) -> None:
     up = world.client.get("/readyz")
     world.queues.is_down = True
+    world.later()
     down = world.client.get("/readyz")
 
     assert (up.status_code, up.json()) == (200, {"ready": True, "store": "ok", "broker": "ok"})
     assert down.status_code == 503
     assert down.json() == {"ready": False, "store": "ok", "broker": "the message broker did not answer"}
     assert world.submit(post()).status_code == 202  # posts need no broker
+
+
+def test_a_broker_that_hangs_keeps_no_thread_but_the_one_that_looks(world: World) -> None:
+    world.queues.goes_on.clear()
+    with ThreadPoolExecutor() as threads:
+        first = threads.submit(world.client.get, "/readyz")
+        try:
+            assert world.queues.asked.wait(20)
+            others = [
+                world.client.get(path) for path in ("/readyz", "/metrics", "/v1/status") for _ in range(20)
+            ]
+            posted = world.submit(post())
+        finally:
+            world.queues.goes_on.set()
+
+    assert first.result().json()["broker"] == "ok"
+    assert (
+        others[0].json()["broker"] == others[-1].json()["broker"] == "the message broker is being waited for"
+    )
+    assert {answer.status_code for answer in others[20:]} == {200}
+    assert posted.status_code == 202
 
 
 def test_status_counts_documents_and_messages(world: World) -> None:
@@ -62,6 +85,7 @@ def test_metrics_show_the_state_of_everything(world: World) -> None:
 
     lines = world.client.get("/metrics").text.splitlines()
     world.queues.is_down = True
+    world.later()
     later = world.client.get("/metrics").text.splitlines()
 
     assert 'linkner_documents{state="accepted"} 1.0' in lines
@@ -85,7 +109,7 @@ def test_a_later_scrape_tells_what_was_finished_when_one_had_been_answered(world
 
 def test_a_defect_is_a_500_that_tells_nothing() -> None:
     class Defective(FakeStore):
-        def unfinished(self) -> int:
+        def unfinished(self, *, up_to: int | None = None) -> int:
             raise RuntimeError("hello Porto")
 
     store = Defective(FakeClock())

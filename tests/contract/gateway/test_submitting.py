@@ -107,8 +107,10 @@ def test_413_comes_while_a_body_of_unknown_length_still_streams(world: World) ->
 def test_429_past_the_high_water_mark_until_documents_are_finished(world: World) -> None:
     ids = [item["id"] for item in world.submit(post("1"), post("2"), post("3")).json()["items"]]
 
+    world.later()
     refused = world.submit(post("4"))
     world.finish(ids[0])
+    world.later()
     taken = world.submit(post("4"))
 
     assert (refused.status_code, taken.status_code) == (429, 202)

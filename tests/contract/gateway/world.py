@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -27,14 +28,21 @@ LIMITS = limits(SETTINGS)
 
 @dataclass
 class FakeQueues:
-    """One message waits in each queue, while the broker is up."""
+    """One message waits in each queue, while the broker is up; while it hangs, whoever asks waits."""
 
     is_down: bool = False
+    goes_on: threading.Event = field(default_factory=threading.Event)
+    asked: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.goes_on.set()
 
     def send(self, stage: str, ids: Any) -> None:
         raise AssertionError("the gateway publishes nothing")
 
     def depth(self, stage: str) -> int:
+        self.asked.set()
+        self.goes_on.wait(20)
         if self.is_down:
             raise UnavailableError("the message broker did not answer")
         return 1
@@ -58,6 +66,11 @@ class World:
     reader: Reader
     queues: FakeQueues
     client: httpx.Client
+    clock: FakeClock
+
+    def later(self) -> None:
+        """Some time after: what the gateway saw before no longer counts."""
+        self.clock.now += 10.0
 
     def submit(self, *posts: Any) -> httpx.Response:
         return self.client.post("/v1/documents", json=list(posts))
@@ -73,7 +86,7 @@ class World:
 
 
 def gateway_over(
-    store: Store, reader: Reader, queues: FakeQueues | None = None
+    store: Store, reader: Reader, queues: FakeQueues | None = None, clock: FakeClock | None = None
 ) -> AbstractContextManager[httpx.Client]:
     return serving(
         create_app(
@@ -83,7 +96,7 @@ def gateway_over(
             limits=LIMITS,
             queues=queues,
             keys=None,
-            clock=FakeClock(),
+            clock=clock or FakeClock(),
         )
     )
 

@@ -126,6 +126,18 @@ def test_a_sweep_reads_each_row_a_few_times_where_there_are_no_statistics_yet(
     assert sum(read) < 20 * BACKLOG
 
 
+def test_asking_for_room_counts_no_further_than_needed(engine: Engine) -> None:
+    fill(
+        engine,
+        "INSERT INTO documents (source, external_id, text) SELECT 'test', n::text, 'Anna in Oslo'"
+        " FROM generate_series(1, :count) AS n",
+    )
+    with rows_read(engine) as read:
+        assert PostgresReader(engine).unfinished(up_to=10) == 10
+    assert sum(read) < FEW
+    assert PostgresReader(engine).unfinished() == BACKLOG
+
+
 def test_asking_for_room_reads_nothing_of_it(engine: Engine) -> None:
     fill(engine)
     with rows_read(engine) as read:

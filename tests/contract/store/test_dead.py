@@ -130,6 +130,23 @@ def test_a_replayed_question_is_asked_again_and_its_answer_makes_another_revisio
     assert world.feed() == [(world.document.id, 1), (world.asked_document, 2)]
 
 
+def test_what_is_tried_again_leaves_nothing_in_the_feed_to_step_over(world: World, engine: Engine) -> None:
+    def rows() -> int:
+        with engine.connect() as connection:
+            return int(connection.execute(text("SELECT count(*) FROM feed")).scalar_one())
+
+    assert rows() == 2
+    seen = world.reader.feed(after=0, limit=10)[-1].cursor
+    assert world.replay([world.question]) == 1
+    assert rows() == 1
+    assert world.replay([world.document]) == 1
+    assert rows() == 0
+    world.store.begin_recognition([world.document.id])
+    world.store.fail_recognition([world.document.id], reason="attempts-exhausted", error="HTTP 500")
+    (item,) = world.reader.feed(after=seen, limit=10)
+    assert (item.document_id, item.document and item.document.revision) == (world.document.id, 2)
+
+
 def test_a_replayed_document_is_recognised_again_with_all_its_attempts(world: World) -> None:
     assert world.replay([world.document]) == 1
     view = world.view(world.document.id)

@@ -59,7 +59,8 @@ class TestReader:
         assert backlog.documents == {"accepted": 1, "recognised": 1}
         assert backlog.questions == {"claimed": 1}
         assert 0 <= backlog.oldest_unfinished_s < 60
-        assert ports.reader.unfinished() == 2
+        assert ports.reader.unfinished() == ports.reader.unfinished(up_to=3) == 2
+        assert ports.reader.unfinished(up_to=1) == 1
 
     def test_what_the_llm_answered_about(self, ports: Ports) -> None:
         asked = []

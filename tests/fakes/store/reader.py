@@ -89,12 +89,13 @@ class Reader(Memory):
             from_cache=sum(answer.cached for answer in answers),
         )
 
-    def unfinished(self) -> int:
-        return sum(
+    def unfinished(self, *, up_to: int | None = None) -> int:
+        found = sum(
             document.state != "complete"
             and not (document.state == "recognised" and document.result.lane == "batch")
             for document in self._documents.values()
         )
+        return found if up_to is None else min(found, up_to)
 
     def ping(self) -> None:
         """The dictionaries can always be reached."""

@@ -8,7 +8,8 @@ from prometheus_client.core import Metric
 
 from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
-from workers.gateway.metrics import MAX_AGE_S, MAX_SERIES, TOTALS_AGE_S, StateCollector
+from workers.gateway.looks import MAX_AGE_S, Looks
+from workers.gateway.metrics import MAX_SERIES, TOTALS_AGE_S, StateCollector
 from workers.ports import Backlog, Counts
 
 
@@ -24,6 +25,9 @@ class CountingReader:
 
     def backlog(self) -> Backlog:
         return self._answer("backlog")
+
+    def ping(self) -> None:
+        raise AssertionError("a scrape needs no look of its own at the store")
 
     def _answer(self, what: str) -> Any:
         self.asked[what] += 1
@@ -44,7 +48,8 @@ def backlog(**changes: dict[str, int]) -> Backlog:
 
 
 def collector_of(reader: CountingReader, clock: FakeClock | None = None) -> StateCollector:
-    return StateCollector(reader=reader, queues=None, clock=clock or FakeClock())
+    clock = clock or FakeClock()
+    return StateCollector(reader=reader, looks=Looks(reader=reader, queues=None, clock=clock), clock=clock)
 
 
 def collect(collector: StateCollector) -> dict[str, Metric]:

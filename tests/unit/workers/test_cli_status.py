@@ -1,0 +1,83 @@
+"""What `linkner status` shows a person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+from workers.cli.documents import _status_table
+
+STATUS: dict[str, Any] = {
+    "documents": {"complete": 7},
+    "questions": {},
+    "dead_reasons": {},
+    "dead_documents": {},
+    "decided_by": {},
+    "queues": {"recognise": 3},
+    "broker": "ok",
+    "llm": [],
+    "llm_limits": "unused",
+    "parked": 0,
+    "replayed": 0,
+    "cached": 0,
+    "oldest_unfinished_s": 0.0,
+}
+WELL = {
+    "endpoint": "http://10.0.0.7:8000/v1",
+    "model": "llama-3",
+    "breaker": "closed",
+    "open_s": 0.0,
+    "hold_s": 0.0,
+    "in_flight": 12,
+    "spent_hour": 0.5,
+    "spent_day": 1.25,
+    "money_is_spent": False,
+}
+
+
+def rows(**changes: Any) -> list[list[str]]:
+    """The cells of each row."""
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(_status_table(STATUS | changes))
+    lines = capture.get().splitlines()
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines if line.startswith("│")]
+
+
+def shown(**changes: Any) -> list[list[str]]:
+    """Those about messages and the LLM."""
+    return [row for row in rows(**changes) if row[0] == "messages waiting" or row[0].startswith("LLM")]
+
+
+def test_messages_wait_in_queues() -> None:
+    assert shown() == [["messages waiting", "recognise", "3"]]
+
+
+def test_a_broker_that_does_not_answer_is_no_broker_without_messages() -> None:
+    away = "the message broker did not answer"
+    assert shown(queues={}, broker=away) == [["messages waiting", away, "?"]]
+    assert shown(queues={}, broker="unused") == []
+
+
+def test_an_llm_that_answers_is_told_by_its_calls_and_money() -> None:
+    name = "llama-3 at http://10.0.0.7:8000/v1"
+    assert shown(queues={}, llm=[WELL], llm_limits="ok") == [
+        ["LLM calls in flight", name, "12"],
+        ["LLM money today", name, "1.2500"],
+    ]
+
+
+def test_an_llm_that_is_not_asked_says_why() -> None:
+    name = "llama-3 at http://10.0.0.7:8000/v1"
+    down = WELL | {"breaker": "open", "open_s": 12.4}
+    probed = WELL | {"breaker": "probing", "money_is_spent": True}
+    found = shown(queues={}, llm=[down, probed], llm_limits="ok")
+    assert found[0] == ["LLM down", f"{name}: not asked for 12 s more", ""]
+    assert found[3][0] == "LLM down"
+    assert found[4] == ["LLM out of money", name, ""]
+
+
+def test_limits_that_cannot_be_looked_at_are_no_llm_at_rest() -> None:
+    away = "the limiter's state in Redis cannot be reached"
+    assert shown(queues={}, llm_limits=away) == [["LLM", away, "?"]]
