@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from celery import Celery
 from kombu import Queue
+from kombu.transport import TRANSPORT_ALIASES
 
 from broker.settings import Settings
 from broker.tls import verified
@@ -30,6 +31,9 @@ DELIVERIES = 20
 
 INGEST_DELIVERIES = 200
 """The same for posts, which go back to their queue while the store is away: a quarter of an hour's worth."""
+
+_TRANSPORTS = dict.fromkeys(("redis", "rediss"), "broker.redis_transport:Transport")
+"""By the URL's scheme; kombu loads what it uses."""
 
 
 def task_name(queue: str) -> str:
@@ -109,6 +113,7 @@ def celery_app(settings: Settings) -> Celery:
             "written as %40 and the like",
         )
     url, tls = verified(settings.broker)
+    TRANSPORT_ALIASES.update(_TRANSPORTS)
     app = Celery("linkner", broker=url, set_as_current=False)
     app.conf.update(_configuration(settings))
     if tls is not None:

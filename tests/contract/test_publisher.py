@@ -1,11 +1,13 @@
 """Publishing and queue depth, over Redis and RabbitMQ, and a worker that takes what was published."""
 
+import json
 import os
 import sys
 import uuid
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -22,6 +24,7 @@ from broker.queues import (
     declared_queues,
     task_name,
 )
+from broker.redis_client import connect
 from broker.settings import Settings
 from linkner.errors import ConfigurationError, UnavailableError
 from tests.contract.recording_worker import LATER, STOPPING, UNLUCKY
@@ -131,6 +134,43 @@ def test_what_no_task_can_use_is_parked_and_stops_nothing(
     assert "parked classify {'v': 99, 'ids': [5]}: unknown message version; expected 1 to 1; got 99" in output
     assert "parked classify 6: no task is named 'linkner.unheard'" in output
     assert publisher.depth(CLASSIFY) == 0
+
+
+_ENVELOPE: dict[str, Any] = {
+    "body": "W10=",
+    "headers": {},
+    "properties": {
+        "body_encoding": "base64",
+        "delivery_tag": "1",
+        "delivery_info": {"exchange": "", "routing_key": CLASSIFY},
+    },
+}
+_NO_ENVELOPES = [
+    b"garbage{",
+    b"\xff\xfe",
+    b"[" * 100_000,
+    b"7",
+    b"{}",
+    json.dumps({**_ENVELOPE, "body": "W"}).encode(),
+    json.dumps({**_ENVELOPE, "headers": None}).encode(),
+    json.dumps({**_ENVELOPE, "properties": {"delivery_tag": "1"}}).encode(),
+    json.dumps({**_ENVELOPE, "properties": {**_ENVELOPE["properties"], "delivery_tag": {}}}).encode(),
+]
+
+
+def test_what_is_no_envelope_of_celerys_is_parked_and_stops_nothing(redis_url: str, tmp_path: Path) -> None:
+    for settings in _settings(redis_url):
+        publisher = Publisher(celery_app(settings), declared_queues(settings))
+        with connect(redis_url) as client:
+            client.lpush(f"{settings.key_prefix}{CLASSIFY}", *_NO_ENVELOPES)
+        publisher.send(CLASSIFY, [2])
+        output = what_a_worker_prints(settings, tmp_path, until=1, parked=len(_NO_ENVELOPES))
+        parked = [line for line in output if line.startswith("parked classify ")]
+        assert len(parked) == len(_NO_ENVELOPES)
+        assert "parked classify 'garbage{': it is no task" in parked
+        assert "parked classify '\\\\xff\\\\xfe': it is no task" in parked
+        assert publisher.depth(CLASSIFY) == 0
+        publisher.close()
 
 
 @pytest.fixture
