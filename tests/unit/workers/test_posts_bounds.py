@@ -9,7 +9,7 @@ import pytest
 
 from linkner.errors import InputError
 from workers.handlers.decoding import MAX_TOKENS, decode
-from workers.handlers.posts import Limits, parse_posts
+from workers.handlers.posts import PostLimits, parse_posts
 
 TINY = [b"{}", b"[]", b'""', b"1", b'{"a":{}}']
 
@@ -19,7 +19,7 @@ def test_lines_are_read_no_further_than_to_the_first_too_many() -> None:
     tracemalloc.start()
     try:
         with pytest.raises(InputError, match="too many posts"):
-            parse_posts(body, "application/x-ndjson", Limits())
+            parse_posts(body, "application/x-ndjson", PostLimits())
         assert tracemalloc.get_traced_memory()[1] < 1_000_000
     finally:
         tracemalloc.stop()
@@ -29,7 +29,7 @@ def test_lines_are_read_no_further_than_to_the_first_too_many() -> None:
 def test_an_array_of_too_many_values_is_not_decoded(value: bytes) -> None:
     body = b"[" + b",".join([value] * (MAX_TOKENS + 1)) + b"]"
     with pytest.raises(InputError, match="the body holds too many values"):
-        parse_posts(body, "application/json", Limits())
+        parse_posts(body, "application/json", PostLimits())
 
 
 @pytest.mark.parametrize("text", ["[{" * MAX_TOKENS, '\\"' * MAX_TOKENS, ", " * MAX_TOKENS])
