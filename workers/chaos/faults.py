@@ -7,6 +7,7 @@ import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from workers.chaos.proxy import TcpProxy
@@ -43,6 +44,7 @@ class Target:
     redis: Crashable
     broker: Crashable | None
     empty_broker: Callable[[], None]
+    forbid_writes: Callable[[bool], None]
     links: Mapping[str, TcpProxy]
 
     def roles(self) -> dict[str, int]:
@@ -82,6 +84,11 @@ def inject(kind: str, target: Target, drawn: random.Random) -> Injection:
         case "postgres-killed":
             target.postgres.kill()
             return Injection("kill -9 of PostgreSQL, recovered")
+        case "postgres-read-only":
+            target.forbid_writes(True)
+            lasts_s = drawn.uniform(3, 8)
+            detail = f"takes no writes for {lasts_s:.1f} s, as after a failover or with a full disk"
+            return Injection(detail, lasts_s, partial(target.forbid_writes, False))
         case "llm-down" if "llm" in target.links:
             return _on_link("llm", "cut", target, drawn.uniform(3, 8))
         case "link-cut" | "link-delayed" | "link-half-open":

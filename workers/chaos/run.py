@@ -180,6 +180,7 @@ def _target(
         redis=servers.redis,
         broker=None if plan.rabbitmq_url else servers.redis,
         empty_broker=empty_broker,
+        forbid_writes=servers.forbid_writes,
         links=links,
     )
 

@@ -12,6 +12,7 @@ RARE: Mapping[str, int] = {
     "broker-killed": 1,
     "postgres-restarted": 2,
     "postgres-killed": 1,
+    "postgres-read-only": 1,
     "llm-down": 1,
     "link-cut": 1,
     "link-delayed": 1,

@@ -7,13 +7,18 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import psycopg
 import redis
 
 from workers.chaos.proxy import TcpProxy, proxying
+from workers.clock import SystemClock
+from workers.handlers.patience import patiently
 from workers.stack.embedded import embedded_postgres, embedded_redis
+from workers.store.database import unavailable_as_such
 
 
 @dataclass(slots=True)
@@ -54,6 +59,10 @@ class Servers:
     postgres_url: str
     redis_url: str
 
+    def forbid_writes(self, forbidden: bool) -> None:
+        """Have PostgreSQL refuse them, or take them again; where it is just down, as soon as it is back."""
+        patiently(partial(_forbid_writes, self.postgres, forbidden), clock=SystemClock(), patience_s=60.0)
+
     def empty_redis(self) -> None:
         with _redis(self.redis.url) as client:
             client.flushall()
@@ -82,6 +91,13 @@ def running_servers(folder: Path) -> Iterator[Servers]:
             postgres_url=f"postgresql://linkner@127.0.0.1:{links['postgres'].port}/postgres",
             redis_url=f"redis://127.0.0.1:{links['redis'].port}/0",
         )
+
+
+def _forbid_writes(postgres: Server, forbidden: bool) -> None:
+    value = "on" if forbidden else "off"
+    with unavailable_as_such(), psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET default_transaction_read_only = {value}")
+        connection.execute("SELECT pg_reload_conf()")
 
 
 def _postmaster(folder: Path) -> int:

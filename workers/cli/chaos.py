@@ -52,10 +52,11 @@ def chaos(
     """Kill, cut off and empty the parts of a stack while posts go through it; say whether any was lost.
 
     Kinds of faults: kill (-9 of a random role), broker-emptied, broker-killed, postgres-restarted,
-    postgres-killed, llm-down, link-cut, link-delayed, link-half-open. LLM replies are replayed from a
-    recording, for posts without one they are simulated, and all are marked as replayed; time-outs are short,
-    so that what is lost is missed sooner. A recovery is the time from a fault until everything that was
-    accepted before it is final; one that takes longer than the settings promise is shown in red.
+    postgres-killed, postgres-read-only, llm-down, link-cut, link-delayed, link-half-open. LLM replies are
+    replayed from a recording, for posts without one they are simulated, and all are marked as replayed;
+    time-outs are short, so that what is lost is missed sooner. A recovery is the time from a fault until
+    everything that was accepted before it is final; one that takes longer than the settings promise is shown
+    in red.
 
     The last line is one JSON object. The exit code is 1 where a post was lost, doubled, came out
     wrong, or could not be sent.
