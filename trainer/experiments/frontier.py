@@ -12,7 +12,7 @@ from linkner.errors import ConfigurationError
 from trainer.calibration import frontier as bought_by_budget
 from trainer.evaluation.judges import Judge
 from trainer.evaluation.linked import link_all
-from trainer.experiments.remembering import in_form
+from trainer.evaluation.remembering import in_form
 from trainer.experiments.rendering import Figure, Panel, Series
 from trainer.experiments.study import Run, Study
 

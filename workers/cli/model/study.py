@@ -167,22 +167,28 @@ class Request:
         form: Form | None = None,
     ) -> Judge:
         """The judge of the data file at this place among all, who is asked about each span by itself."""
-        from trainer.experiments.remembering import RememberingJudge
-
         assert self.link is not None, "an experiment without an LLM has no judge"
         judging = self.link.judging
         options = replace(judging, replies=judging.replies[place : place + 1], form=form or Form())
         opened = options.judges({self.data[place].title: sentences}, labels, bench.steps)
         (judge,) = bench.stack.enter_context(opened)
         assert judge is not None
-        return RememberingJudge(judge) if judging.llm else judge
+        return judge
 
     def variants(self, few_shot: FewShot, bench: Bench) -> Variants:
-        """Makes the judges of Table 4: with and without examples and label descriptions."""
+        """Makes the judges of Table 4, with and without examples and label descriptions.
+
+        Protocols and runs on one file share theirs, which remembers what it answered.
+        """
+        judges: dict[tuple[int, str, Form], Judge] = {}
 
         def variant(run: Run, shown: bool, described: bool) -> Judge:
             form = Form(described=described, examples=few_shot.draw(run.labels) if shown else ())
-            return self.judge(self.data.index(run.data), run.sentences, run.labels, bench, form=form)
+            place = self.data.index(run.data)
+            key = (place, run.labels.name, form)
+            if key not in judges:
+                judges[key] = self.judge(place, run.sentences, run.labels, bench, form=form)
+            return judges[key]
 
         return variant
 
