@@ -216,7 +216,40 @@ def test_labels_that_the_model_lacks_are_named(app, model, tmp_path) -> None:
     assert "got cell_line" in str(result.exception)
 
 
-def test_few_shot_needs_a_file_to_draw_from(app, data, model) -> None:
+def refuse_to_recognise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on whoever recognises fails otherwise than by an error of ours."""
+
+    def recognised(*_: object, **__: object) -> None:
+        raise AssertionError("it was worked on before all was known to be there")
+
+    monkeypatch.setattr("trainer.evaluation.local.recognise", recognised)
+
+
+@pytest.mark.parametrize("name", ["table3", "table4", "table7", "figure6", "figure7"])
+def test_a_threshold_is_missed_before_any_work(app, data, model, tmp_path, monkeypatch, name) -> None:
+    refuse_to_recognise(monkeypatch)
+    own = tmp_path / "own.conll"
+    own.write_text((data / "test.conll").read_text())  # of no data set that the paper knows
+
+    options = ["--replies", data / "replies.test.jsonl"]
+    result = experiment(app, name, "--data", own, "--model", model, *options)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "the paper has no threshold for own.conll" in str(result.exception)
+
+
+@pytest.mark.parametrize("threshold", ["nan", "inf", "-0.1"])
+def test_a_threshold_is_a_number_from_zero_on(app, data, model, threshold) -> None:
+    options = [*replayed("table3", data, model), f"--threshold={threshold}"]
+
+    result = experiment(app, "table3", *options)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "--threshold is out of range" in str(result.exception)
+
+
+def test_few_shot_needs_a_file_to_draw_from_before_any_work(app, data, model, monkeypatch) -> None:
+    refuse_to_recognise(monkeypatch)
     endpoint = [
         "--llm",
         "http://127.0.0.1:1/v1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ from workers.cli.options import AsJson
 if TYPE_CHECKING:
     from trainer.experiments.rendering import Figure, Table
     from trainer.experiments.study import Study
+    from trainer.experiments.threshold import Thresholds
 
 app = typer.Typer(
     name="experiments",
@@ -150,7 +152,7 @@ def _add_linked(name: str, summary: str) -> None:
         as_json: AsJson = False,
     ) -> None:
         from trainer.experiments import figures, tables
-        from trainer.experiments.threshold import Thresholds, read_thresholds
+        from trainer.experiments.threshold import read_thresholds
 
         makers: dict[str, Callable[[Study, Thresholds], Table | Figure]] = {
             "table3": tables.table3,
@@ -160,7 +162,7 @@ def _add_linked(name: str, summary: str) -> None:
         }
         chosen = read_thresholds(threshold)
         judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-        link = _link(judging, protocol, epsilon, max_candidates, descriptions)
+        link = _link(judging, protocol, epsilon, max_candidates, descriptions, chosen)
         request = _request(data, data_set, split, model, uncertainty, device, link)
         _make(request, lambda study: makers[name](study, chosen), output=output, as_json=as_json)
 
@@ -208,12 +210,11 @@ def table4(
 
     chosen = read_thresholds(threshold)
     judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-    link = _link(judging, protocol, epsilon, max_candidates, descriptions)
-    request = _request(data, data_set, split, model, uncertainty, device, link)
-    few_shot = FewShot(path=examples, shots=shots, seed=seed)
+    link = _link(judging, protocol, epsilon, max_candidates, descriptions, chosen)
+    few_shot = None if replies else FewShot(path=examples, shots=shots, seed=seed)
+    request = replace(_request(data, data_set, split, model, uncertainty, device, link), few_shot=few_shot)
     with bench(quiet=as_json) as tools:
-        variants = None if replies else request.variants(few_shot, tools)
-        result = make(request.study(tools), chosen, variants)
+        result = make(request.study(tools), chosen, request.variants(tools) if few_shot else None)
     deliver(result, output=output, as_json=as_json)
 
 
@@ -231,6 +232,7 @@ def _link(
     epsilon: float,
     max_candidates: int,
     descriptions: Path | None,
+    thresholds: Thresholds | None = None,
 ) -> LinkRequest:
     return LinkRequest(
         judging=judging,
@@ -238,6 +240,7 @@ def _link(
         epsilon=epsilon,
         max_candidates=max_candidates,
         descriptions=descriptions,
+        thresholds=thresholds,
     )
 
 
