@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import typer
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from linkner.conll import Sentence
@@ -161,8 +163,17 @@ def test_several_uncertainties_and_files_are_rows_of_one_table(app, data, model)
     assert all(row["linked_f1"] > row["local_f1"] for row in value["rows"])
 
 
+def of_another_seed(model: Path, folder: Path) -> Path:
+    """A checkpoint of the same name in a file that differs, as that of another seed does."""
+    shutil.copytree(model, folder)
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights, metadata={"seed": "2"})
+    return folder
+
+
 def test_seeds_of_one_recipe_are_one_row(app, data, model, tmp_path) -> None:
-    options = ["--data", data, "--model", model, "--model", model, "--output", tmp_path]
+    other = of_another_seed(model, tmp_path / "other")
+    options = ["--data", data, "--model", model, "--model", other, "--output", tmp_path]
 
     value = found(experiment(app, "seeds", *options, "--json"))
 
@@ -171,6 +182,18 @@ def test_seeds_of_one_recipe_are_one_row(app, data, model, tmp_path) -> None:
     assert (row["f1"]["deviation"], row["f1"]["runs"]) == (0.0, 2)
     assert row["f1"]["mean"] > 0
     assert "±" in (tmp_path / "seeds.md").read_text()
+
+
+@pytest.mark.parametrize("repeated", ["model", "data"])
+def test_what_is_named_twice_is_no_second_run(app, data, model, tmp_path, repeated) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(model, copied)  # elsewhere, and still the same weights
+    again = ["--model", copied] if repeated == "model" else ["--data", data]
+
+    result = experiment(app, "seeds", "--data", data, "--model", model, *again)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "named twice" in str(result.exception)
 
 
 def test_data_sets_are_listed(app) -> None:

@@ -150,9 +150,15 @@ class Request:
         """Find out what is missing, before it is worked on for minutes and an LLM is paid."""
         from trainer.experiments.study import Subject
 
+        known: set[Subject] = set()
         for file, chosen in zip(self.data, readers, strict=True):
             for recogniser in chosen:
                 subject = Subject(model=recogniser.name, method=recogniser.config.uncertainty, data=file)
+                if subject in known:  # it would count as a run of its own
+                    raise ConfigurationError(
+                        "a model or a data file is named twice", expected="each once", got=subject.title
+                    )
+                known.add(subject)
                 if self.link is not None and self.link.thresholds is not None:
                     for protocol in self.link.protocols:
                         self.link.thresholds.of(subject, protocol)
