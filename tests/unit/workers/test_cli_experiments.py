@@ -196,6 +196,30 @@ def test_what_is_named_twice_is_no_second_run(app, data, model, tmp_path, repeat
     assert "named twice" in str(result.exception)
 
 
+@pytest.mark.parametrize("option", ["--protocol=paper", "--epsilon=0.1", "--max-candidates=1"])
+def test_the_frontier_takes_no_option_that_it_would_ignore(app, data, model, option) -> None:
+    result = experiment(app, "frontier", *replayed("table6", data, model), option)
+
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+
+
+def test_the_frontier_says_what_it_did_and_no_more(app, data, model, tmp_path) -> None:
+    dev = tmp_path / "wnut17" / "dev.conll"  # several times, so that there is enough to calibrate on
+    dev.parent.mkdir()
+    dev.write_text(((data / "dev.conll").read_text() + "\n") * 4)
+    lines = [json.loads(line) for line in (data / "replies.dev.jsonl").read_text().splitlines()] * 4
+    replies = tmp_path / "replies.jsonl"
+    replies.write_text("\n".join(json.dumps({**one, "sentence": at}) for at, one in enumerate(lines)))
+
+    options = ["--data", dev, "--replies", replies, "--model", model, "--output", tmp_path, "--json"]
+    value = found(experiment(app, "frontier", *options))
+
+    assert (value["protocols"], value["epsilon"], value["replayed"]) == ([], None, True)
+    assert not any("Protocol" in note for note in value["notes"])
+    assert "at most 8" in value["notes"][-1]
+
+
 def test_data_sets_are_listed(app) -> None:
     text = CliRunner().invoke(app, ["experiments", "datasets"], env={"COLUMNS": "250"}).stdout
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linkner.classification import Form
+from linkner.detection import EPSILON, MAX_CANDIDATES
 from linkner.errors import ConfigurationError, InputError
 from linkner.labels import label_set, read_descriptions
 from workers.cli.model.judging import JudgeOptions
@@ -67,9 +68,9 @@ class LinkRequest:
 
     judging: JudgeOptions
     protocols: Sequence[ProtocolName]
-    epsilon: float
-    max_candidates: int
-    descriptions: Path | None
+    epsilon: float = EPSILON
+    max_candidates: int = MAX_CANDIDATES
+    descriptions: Path | None = None
     thresholds: Thresholds | None = None
 
     def __post_init__(self) -> None:
