@@ -82,7 +82,20 @@ def data(tmp_path: Path) -> str:
 def table4(data: str, url: str, *protocols: str) -> dict[str, Any]:
     app = typer.Typer()
     register(app)
-    options = ["--llm", url, "--llm-model", "any", "--examples", data, "--threshold", "0", "--device", "cpu"]
+    examples = Path(data).with_name("train.conll")
+    examples.write_text("Lena\tB-person\nsleeps\tO\n")
+    options = [
+        "--llm",
+        url,
+        "--llm-model",
+        "any",
+        "--examples",
+        str(examples),
+        "--threshold",
+        "0",
+        "--device",
+        "cpu",
+    ]
     options += [part for protocol in protocols or ("paper",) for part in ("--protocol", protocol)]
     result = CliRunner().invoke(app, ["experiments", "table4", "--data", data, "--json", *options])
     assert result.exception is None, result.exception

@@ -314,6 +314,16 @@ def test_few_shot_needs_a_file_to_draw_from_before_any_work(app, data, model, mo
     assert "expected --examples FILE.conll" in str(result.exception)
 
 
+def test_few_shot_examples_are_of_no_sentence_that_is_evaluated(app, data, model, monkeypatch) -> None:
+    refuse_to_recognise(monkeypatch)
+    endpoint = ["--llm", "http://127.0.0.1:1/v1", "--threshold", "1", "--examples", data / "test.conll"]
+
+    result = experiment(app, "table4", "--data", data, "--model", model, *endpoint)
+
+    assert isinstance(result.exception, InputError)
+    assert "are evaluated" in str(result.exception)
+
+
 def test_a_folder_that_cannot_be_written_to_is_named(app, data, model, tmp_path) -> None:
     (tmp_path / "taken").write_text("")
 

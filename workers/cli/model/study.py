@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from linkner.classification import Form
 from linkner.detection import EPSILON, MAX_CANDIDATES
 from linkner.errors import ConfigurationError, InputError
+from linkner.held_out import HeldOut
 from linkner.labels import label_set, read_descriptions
 from workers.cli.model.judging import JudgeOptions
 from workers.cli.progress import Steps
@@ -43,8 +44,11 @@ class FewShot:
     seed: int
     drawn: dict[str, tuple[Example, ...]] = field(default_factory=dict, init=False, compare=False)
 
-    def draw(self, labels: LabelSet) -> None:
-        """Draw the examples. Raises ConfigurationError without a file, and what reading and drawing do."""
+    def draw(self, labels: LabelSet, *, evaluated: HeldOut) -> None:
+        """Draw the examples, of sentences that are not evaluated: those would give their answers away.
+
+        Raises ConfigurationError without a file, and what reading and drawing do.
+        """
         from linkner.classification.few_shot import draw_examples
         from trainer.experiments.registry import find
 
@@ -52,7 +56,11 @@ class FewShot:
             raise ConfigurationError(
                 "there is nothing to draw few-shot examples from", expected="--examples FILE.conll"
             )
-        sentences = find(self.path, split="train").read()
+        sentences = [one for one in find(self.path, split="train").read() if not evaluated.is_in(one.words)]
+        if not sentences:
+            raise InputError(
+                f"all sentences of {self.path} are evaluated", expected="--examples of training data"
+            )
         self.drawn[labels.name] = draw_examples(sentences, labels.labels, shots=self.shots, seed=self.seed)
 
 
@@ -151,6 +159,8 @@ class Request:
         """Find out what is missing, before it is worked on for minutes and an LLM is paid."""
         from trainer.experiments.study import Subject
 
+        # Without examples to draw, nobody asks what is evaluated.
+        evaluated = HeldOut(one.words for file in self.data if self.few_shot for one in file.read())
         known: set[Subject] = set()
         for file, chosen in zip(self.data, readers, strict=True):
             for recogniser in chosen:
@@ -164,7 +174,7 @@ class Request:
                     for protocol in self.link.protocols:
                         self.link.thresholds.of(subject, protocol)
                 if self.few_shot is not None and recogniser.label_set not in self.few_shot.drawn:
-                    self.few_shot.draw(label_set(recogniser.label_set))
+                    self.few_shot.draw(label_set(recogniser.label_set), evaluated=evaluated)
 
     def _runs(
         self, place: int, file: DataFile, recognisers: Sequence[Recogniser], bench: Bench
