@@ -61,6 +61,7 @@ class Calibration:
 
     Attributes:
         wrong: of a predicted entity, by its label, from 1 - p(label).
+        shared: the same whatever the label, for labels without a curve of their own; None in older files.
         missed: of a span that is labelled O or lost against another, from its entity probability.
         least: by how many posts of 100 are asked about, the error probability from which on a post is one of
             them: posts whose best candidate has less are not asked about.
@@ -69,12 +70,15 @@ class Calibration:
     wrong: Mapping[str, Curve]
     missed: Curve
     least: Mapping[float, float]
+    shared: Curve | None = None
 
     def error(self, scored: ScoredSpan, *, predicted: bool) -> float:
         """The probability that the local label of the span is wrong, in [0, 1]."""
-        if predicted and scored.label in self.wrong:
-            return self.wrong[scored.label](1.0 - scored.probability)
-        return self.missed(scored.entity_probability)
+        if not predicted:
+            return self.missed(scored.entity_probability)
+        doubt = 1.0 - scored.probability
+        curve = self.wrong.get(scored.label, self.shared)
+        return doubt if curve is None else curve(doubt)  # without any curve, the model is taken at its word
 
     def worth(self, budget: float) -> float:
         """The least error probability that is worth asking about where `budget` posts of 100 may be.
@@ -94,6 +98,7 @@ class Calibration:
         return {
             "format": FORMAT,
             "wrong": {label: curve.points for label, curve in self.wrong.items()},
+            "shared": self.shared and self.shared.points,
             "missed": self.missed.points,
             "least": sorted(self.least.items()),
         }
@@ -125,6 +130,7 @@ def read(path: Path) -> Calibration:
             raise CheckpointError(f"{path} is of another format", expected=f'"format": {FORMAT}', hint=hint)
         return Calibration(
             wrong={label: _curve(points) for label, points in value["wrong"].items()},
+            shared=_curve(value["shared"]) if value.get("shared") is not None else None,
             missed=_curve(value["missed"]),
             least={float(size): float(least) for size, least in value["least"]},
         )

@@ -48,12 +48,13 @@ def fit(recognised: Recognised, *, budgets: Sequence[float] = BUDGETS) -> Calibr
             expected=f"at least {_LEAST_OF_A_LABEL} predicted entities, and some plausible spans",
             got=f"{len(everything)} and {len(missed)}",
         )
-    shared = _isotonic(everything)
     unranked = Calibration(
         wrong={
-            label: _isotonic(pairs) if len(pairs) >= _LEAST_OF_A_LABEL else shared
+            label: _isotonic(pairs)
             for label, pairs in sorted(by_label.items())
+            if len(pairs) >= _LEAST_OF_A_LABEL
         },
+        shared=_isotonic(everything),
         missed=_isotonic(missed),
         least={},
     )

@@ -45,12 +45,12 @@ def serving(app: Starlette) -> Iterator[str]:
             thread.join()
 
 
-def learner(asked: list[str]) -> Starlette:
+def learner(asked: list[tuple[str, str]]) -> Starlette:
     """An LLM that says `person` once it is shown an example or what a person is, and `group` before."""
 
     async def completions(request: Request) -> JSONResponse:
-        system = (await request.json())["messages"][0]["content"]
-        asked.append(system)
+        system, user = (message["content"] for message in (await request.json())["messages"])
+        asked.append((system, user))
         shown = "Answer: person" in system or "individual" in system
         message = {"role": "assistant", "content": "person" if shown else "group"}
         return JSONResponse({"model": "learner", "choices": [{"index": 0, "message": message}], "usage": {}})
@@ -79,13 +79,25 @@ def data(tmp_path: Path) -> str:
     return str(path)
 
 
-def table4(data: str, url: str) -> dict[str, Any]:
+def table4(data: str, url: str, *protocols: str) -> dict[str, Any]:
     app = typer.Typer()
     register(app)
-    options = ["--llm", url, "--llm-model", "any", "--examples", data, "--threshold", "0", "--device", "cpu"]
-    result = CliRunner().invoke(
-        app, ["experiments", "table4", "--data", data, "--protocol", "paper", "--json", *options]
-    )
+    examples = Path(data).with_name("train.conll")
+    examples.write_text("Lena\tB-person\nsleeps\tO\n")
+    options = [
+        "--llm",
+        url,
+        "--llm-model",
+        "any",
+        "--examples",
+        str(examples),
+        "--threshold",
+        "0",
+        "--device",
+        "cpu",
+    ]
+    options += [part for protocol in protocols or ("paper",) for part in ("--protocol", protocol)]
+    result = CliRunner().invoke(app, ["experiments", "table4", "--data", data, "--json", *options])
     assert result.exception is None, result.exception
     return json.loads(result.stdout.splitlines()[-1])
 
@@ -97,14 +109,14 @@ def linked(value: dict[str, Any]) -> dict[tuple[str, str], float]:
 
 
 def test_what_an_llm_is_shown_changes_its_answers(data: str) -> None:
-    asked: list[str] = []
+    asked: list[tuple[str, str]] = []
     with serving(learner(asked)) as url:
         value = table4(data, url)
 
     f1 = linked(value)
     assert f1["no", "no"] == 0
     assert f1["no", "yes"] == f1["yes", "no"] == f1["yes", "yes"] > 0
-    assert len(set(asked)) == 4
+    assert len({system for system, _ in asked}) == 4
     assert (value["llm"], value["replayed"], value["variants"]) == ("any", False, True)
     assert not any("replay" in note for note in value["notes"])
 
@@ -116,3 +128,11 @@ def test_an_endpoint_that_replays_is_found_out(data: str) -> None:
     assert len(set(linked(value).values())) == 1
     assert value["replayed"] is True
     assert "the rows say nothing about these" in value["notes"][0]
+
+
+def test_protocols_pay_for_the_same_question_once(data: str) -> None:
+    asked: list[tuple[str, str]] = []
+    with serving(learner(asked)) as url:
+        table4(data, url, "paper", "deployed")
+
+    assert len(asked) == len(set(asked))

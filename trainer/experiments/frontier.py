@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from linkner.classification import Form
-from linkner.detection import Detector
+from linkner.detection import MAX_CANDIDATES, Detector
 from linkner.errors import ConfigurationError
 from trainer.calibration import frontier as bought_by_budget
 from trainer.evaluation.judges import Judge
 from trainer.evaluation.linked import link_all
-from trainer.experiments.remembering import in_form
+from trainer.evaluation.remembering import in_form
 from trainer.experiments.rendering import Figure, Panel, Series
 from trainer.experiments.study import Run, Study
 
@@ -48,8 +48,8 @@ def frontier(study: Study) -> Figure:
         notes=[
             *study.notes(),
             "The paper's rule asks a question about each predicted entity with u > τ. Budgets ask one about "
-            "all candidates of a post (form `propose`), by calibrated error probabilities; they are "
-            "cross-validated inside the data.",
+            f"the candidates of a post (form `propose`, at most {MAX_CANDIDATES}), by calibrated error "
+            "probabilities; they are cross-validated inside the data.",
         ],
     )
 

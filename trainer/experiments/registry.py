@@ -205,7 +205,8 @@ def find(path: Path, *, split: Split, name: str | None = None) -> DataFile:
         ConfigurationError: there is no data set of that name, or the folder is none of a data set.
         InputError: the file is not there; the error says where to obtain the set and in what form.
     """
-    folder = path if path.is_dir() or not path.suffix else path.parent
+    is_file = path.is_file() or (path.suffix and not path.is_dir())  # what is not there goes by its name
+    folder = path.parent if is_file else path
     known = data_set(name) if name is not None else DATA_SETS.get(folder.name)
     if folder == path:
         if known is None:

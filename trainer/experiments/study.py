@@ -36,20 +36,12 @@ _T = TypeVar("_T", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One model, read by one uncertainty, on one labelled file.
-
-    `largest` is the largest u that the method can give, `labels` the label set of model and questions.
-    `judge` is None where no LLM takes part.
-    """
+class Subject:
+    """One model, read by one uncertainty, and the labelled file that it is put to."""
 
     model: str
     method: Method
-    largest: float
     data: DataFile
-    recognised: Recognised
-    labels: LabelSet
-    judge: Judge | None = None
 
     @property
     def data_set(self) -> str | None:
@@ -57,24 +49,38 @@ class Run:
         return self.data.data_set.name if self.data.data_set else None
 
     @property
-    def recipe(self) -> str:
-        """The model's name without the digest of its weights: that of all runs that differ in their seed."""
-        return self.model.rpartition("-")[0] or self.model
-
-    @property
     def title(self) -> str:
         """Data, model and uncertainty in one line."""
         return f"{self.data.title}: {self.model} ({self.method})"
 
     @property
-    def sentences(self) -> Sequence[Sentence]:
-        """The sentences, with their gold entities."""
-        return self.recognised.sentences
-
-    @property
     def reported(self) -> Reported:
         """What the paper reports of the same uncertainty on the same data set."""
         return reported(self.data_set, self.method)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run(Subject):
+    """A subject, and what the model said of the file.
+
+    `largest` is the largest u that the method can give, `labels` the label set of model and questions.
+    `judge` is None where no LLM takes part.
+    """
+
+    largest: float
+    recognised: Recognised
+    labels: LabelSet
+    judge: Judge | None = None
+
+    @property
+    def recipe(self) -> str:
+        """The model's name without the digest of its weights: that of all runs that differ in their seed."""
+        return self.model.rpartition("-")[0] or self.model
+
+    @property
+    def sentences(self) -> Sequence[Sentence]:
+        """The sentences, with their gold entities."""
+        return self.recognised.sentences
 
     @property
     def local(self) -> Linked:

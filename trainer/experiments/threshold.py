@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,7 +14,7 @@ from linkner.errors import ConfigurationError
 from trainer.evaluation.linked import ProtocolName
 from trainer.evaluation.metrics import Interval
 from trainer.experiments.rendering import FEW
-from trainer.experiments.study import Run, Study
+from trainer.experiments.study import Run, Study, Subject
 
 PAPER = "paper"
 
@@ -64,12 +65,12 @@ def by_rule(study: Study, run: Run, protocol: ProtocolName) -> Choice:
 class Thresholds:
     """Gives each run its τ under a protocol; `source` says in words where they are from.
 
-    `of` raises ConfigurationError where there is none for the run. `chosen_on` are the titles of the data
-    that the rule has seen.
+    `of` raises ConfigurationError where there is none for the run; it can be asked before there is a run.
+    `chosen_on` are the titles of the data that the rule has seen.
     """
 
     source: str
-    of: Callable[[Run, ProtocolName], float]
+    of: Callable[[Subject, ProtocolName], float]
     chosen_on: frozenset[str] = frozenset()
 
     def note(self, study: Study) -> str:
@@ -90,10 +91,18 @@ def read_thresholds(given: str) -> Thresholds:
         value = float(given)
     except ValueError:
         return _from_file(Path(given))
+    if not _is_threshold(value):
+        raise ConfigurationError(
+            "--threshold is out of range", expected="`paper`, or a number from 0 on", got=given
+        )
     return Thresholds(f"τ = {value:g}, as given", lambda *_: value)
 
 
-def _of_paper(run: Run, protocol: ProtocolName) -> float:
+def _is_threshold(value: float) -> bool:
+    return math.isfinite(value) and value >= 0
+
+
+def _of_paper(run: Subject, protocol: ProtocolName) -> float:
     if run.reported.threshold is None:
         raise ConfigurationError(
             f"the paper has no threshold for {run.title}, protocol {protocol}",
@@ -107,7 +116,8 @@ def _from_file(path: Path) -> Thresholds:
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
         for row in rows:
-            float(row["threshold"])
+            if not _is_threshold(float(row["threshold"])):
+                raise ValueError(f"threshold {row['threshold']}")
             _ = [row[key] for key in ("data", "data_set", "model", "uncertainty", "protocol")]
     except (OSError, ValueError, TypeError, LookupError) as error:
         raise ConfigurationError(
@@ -120,7 +130,7 @@ def _from_file(path: Path) -> Thresholds:
     return Thresholds(source, partial(_of_rows, path, rows), frozenset(data))
 
 
-def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]], run: Run, protocol: ProtocolName) -> float:
+def _of_rows(path: Path, rows: Sequence[Mapping[str, Any]], run: Subject, protocol: ProtocolName) -> float:
     """The row of the model, uncertainty and protocol; of several, the one of the data trained on."""
     wanted = (run.model, run.method, protocol)
     found = [row for row in rows if (row["model"], row["uncertainty"], row["protocol"]) == wanted]

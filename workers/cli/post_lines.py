@@ -6,24 +6,28 @@ import json
 import math
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
+from io import BufferedReader
 from typing import Any
 
 import typer
 
 from linkner.errors import InputError
 
+_READ = 1 << 16  # bytes at a time: what a pipe holds
+
 
 class PostLines:
     """Posts of lines; a line that cannot be used is reported on stderr, counted and left out."""
 
-    def __init__(self, lines: Iterable[bytes]) -> None:
-        self._lines = lines
+    def __init__(self) -> None:
+        self._read = 0
         self.bad = 0
 
-    def posts(self) -> Iterator[tuple[dict[str, Any], str]]:
-        """(what identifies it, text) of each post; empty lines are none."""
-        for number, line in enumerate(self._lines, start=1):
-            if number == 1:
+    def posts(self, lines: Iterable[bytes]) -> Iterator[tuple[dict[str, Any], str]]:
+        """(what identifies it, text) of each post in further lines; empty lines are none."""
+        for line in lines:
+            self._read += 1
+            if self._read == 1:
                 line = line.removeprefix(BOM_UTF8)
             if not line.strip():
                 continue
@@ -31,7 +35,17 @@ class PostLines:
                 yield _post(line)
             except InputError as error:
                 self.bad += 1
-                typer.echo(f"line {number}: {error}", err=True)
+                typer.echo(f"line {self._read}: {error}", err=True)
+
+
+def at_hand(stream: BufferedReader, *, most: int) -> Iterator[list[bytes]]:
+    """The lines of a stream, `most` at a time or as many as are there: nobody waits for the next one."""
+    rest = b""
+    while read := stream.read1(_READ):
+        *lines, rest = (rest + read).split(b"\n")
+        yield from (lines[begin : begin + most] for begin in range(0, len(lines), most))
+    if rest:
+        yield [rest]
 
 
 def _post(line: bytes) -> tuple[dict[str, Any], str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ CALIBRATION = Calibration(
     wrong={"person": Curve(((0.0, 0.1), (0.5, 0.6)))},
     missed=Curve(((0.0, 0.0), (1.0, 0.8))),
     least={10.0: 0.6, 30.0: 0.2},
+    shared=Curve(((0.0, 0.2), (1.0, 0.8))),
 )
 
 
@@ -49,10 +51,22 @@ def test_predicted_and_missed_entities_are_on_one_scale() -> None:
     assert CALIBRATION.error(person(0.75), predicted=False) == pytest.approx(0.6)
 
 
-def test_a_label_that_was_not_calibrated_is_taken_for_a_missed_entity() -> None:
-    other = ScoredSpan(Span(0, 1), "group", 0.5, 0.5, {"O": 0.5, "person": 0.0, "group": 0.5})
+def group(probability: float) -> ScoredSpan:
+    """A span of a label that has no curve of its own."""
+    return ScoredSpan(
+        Span(0, 1), "group", probability, 0.5, {"O": 1 - probability, "person": 0.0, "group": probability}
+    )
 
-    assert CALIBRATION.error(other, predicted=True) == pytest.approx(0.4)
+
+def test_a_label_that_was_not_calibrated_has_the_curve_of_all() -> None:
+    assert CALIBRATION.error(group(0.5), predicted=True) == pytest.approx(0.5)
+    assert CALIBRATION.error(group(0.95), predicted=True) == pytest.approx(0.23)
+
+
+def test_without_a_curve_of_all_it_is_wrong_as_often_as_the_model_doubts() -> None:
+    older = replace(CALIBRATION, shared=None)
+
+    assert older.error(group(0.92), predicted=True) == pytest.approx(0.08)
 
 
 def test_a_larger_budget_takes_posts_that_are_worth_less() -> None:
@@ -65,6 +79,15 @@ def test_what_is_written_is_read_back_from_folder_or_file(tmp_path: Path) -> Non
     path = write(tmp_path, CALIBRATION)
 
     assert read(tmp_path) == read(path) == CALIBRATION
+
+
+def test_a_file_without_a_curve_of_all_is_still_read(tmp_path: Path) -> None:
+    path = write(tmp_path, CALIBRATION)
+    value = json.loads(path.read_text())
+    del value["shared"]
+    path.write_text(json.dumps(value))
+
+    assert read(tmp_path) == replace(CALIBRATION, shared=None)
 
 
 def test_it_is_written_whole_in_place_of_the_one_before(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -49,12 +50,14 @@ def test_errors_are_as_frequent_as_the_calibration_says() -> None:
     assert calibration.error(scored(0, 1, person=0.1), predicted=False) == pytest.approx(0.0, abs=1e-5)
 
 
-def test_a_label_with_few_entities_shares_the_curve_of_all() -> None:
+def test_a_label_with_few_entities_or_none_shares_the_curve_of_all() -> None:
     rare = of_one(scored(0, 1, location=0.6), gold=((0, 1, "location"),))
 
     calibration = fit(pooled([posts(), rare]))
 
-    assert calibration.error(scored(0, 1, location=0.6), predicted=True) == pytest.approx(24 / 25, abs=1e-5)
+    few = scored(0, 1, location=0.6)
+    for one in (few, replace(few, label="group")):  # of which there was not even one
+        assert calibration.error(one, predicted=True) == pytest.approx(24 / 25, abs=1e-5)
     assert calibration.error(scored(0, 1, person=0.6), predicted=True) == pytest.approx(1.0, abs=1e-5)
 
 

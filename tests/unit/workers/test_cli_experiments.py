@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 import typer
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner, Result
 
 from linkner.conll import Sentence
@@ -161,8 +163,17 @@ def test_several_uncertainties_and_files_are_rows_of_one_table(app, data, model)
     assert all(row["linked_f1"] > row["local_f1"] for row in value["rows"])
 
 
+def of_another_seed(model: Path, folder: Path) -> Path:
+    """A checkpoint of the same name in a file that differs, as that of another seed does."""
+    shutil.copytree(model, folder)
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights), weights, metadata={"seed": "2"})
+    return folder
+
+
 def test_seeds_of_one_recipe_are_one_row(app, data, model, tmp_path) -> None:
-    options = ["--data", data, "--model", model, "--model", model, "--output", tmp_path]
+    other = of_another_seed(model, tmp_path / "other")
+    options = ["--data", data, "--model", model, "--model", other, "--output", tmp_path]
 
     value = found(experiment(app, "seeds", *options, "--json"))
 
@@ -171,6 +182,42 @@ def test_seeds_of_one_recipe_are_one_row(app, data, model, tmp_path) -> None:
     assert (row["f1"]["deviation"], row["f1"]["runs"]) == (0.0, 2)
     assert row["f1"]["mean"] > 0
     assert "±" in (tmp_path / "seeds.md").read_text()
+
+
+@pytest.mark.parametrize("repeated", ["model", "data"])
+def test_what_is_named_twice_is_no_second_run(app, data, model, tmp_path, repeated) -> None:
+    copied = tmp_path / "copied"
+    shutil.copytree(model, copied)  # elsewhere, and still the same weights
+    again = ["--model", copied] if repeated == "model" else ["--data", data]
+
+    result = experiment(app, "seeds", "--data", data, "--model", model, *again)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "named twice" in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--protocol=paper", "--epsilon=0.1", "--max-candidates=1"])
+def test_the_frontier_takes_no_option_that_it_would_ignore(app, data, model, option) -> None:
+    result = experiment(app, "frontier", *replayed("table6", data, model), option)
+
+    assert result.exit_code == 2
+    assert "No such option" in result.output
+
+
+def test_the_frontier_says_what_it_did_and_no_more(app, data, model, tmp_path) -> None:
+    dev = tmp_path / "wnut17" / "dev.conll"  # several times, so that there is enough to calibrate on
+    dev.parent.mkdir()
+    dev.write_text(((data / "dev.conll").read_text() + "\n") * 4)
+    lines = [json.loads(line) for line in (data / "replies.dev.jsonl").read_text().splitlines()] * 4
+    replies = tmp_path / "replies.jsonl"
+    replies.write_text("\n".join(json.dumps({**one, "sentence": at}) for at, one in enumerate(lines)))
+
+    options = ["--data", dev, "--replies", replies, "--model", model, "--output", tmp_path, "--json"]
+    value = found(experiment(app, "frontier", *options))
+
+    assert (value["protocols"], value["epsilon"], value["replayed"]) == ([], None, True)
+    assert not any("Protocol" in note for note in value["notes"])
+    assert "at most 8" in value["notes"][-1]
 
 
 def test_data_sets_are_listed(app) -> None:
@@ -216,7 +263,40 @@ def test_labels_that_the_model_lacks_are_named(app, model, tmp_path) -> None:
     assert "got cell_line" in str(result.exception)
 
 
-def test_few_shot_needs_a_file_to_draw_from(app, data, model) -> None:
+def refuse_to_recognise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on whoever recognises fails otherwise than by an error of ours."""
+
+    def recognised(*_: object, **__: object) -> None:
+        raise AssertionError("it was worked on before all was known to be there")
+
+    monkeypatch.setattr("trainer.evaluation.local.recognise", recognised)
+
+
+@pytest.mark.parametrize("name", ["table3", "table4", "table7", "figure6", "figure7"])
+def test_a_threshold_is_missed_before_any_work(app, data, model, tmp_path, monkeypatch, name) -> None:
+    refuse_to_recognise(monkeypatch)
+    own = tmp_path / "own.conll"
+    own.write_text((data / "test.conll").read_text())  # of no data set that the paper knows
+
+    options = ["--replies", data / "replies.test.jsonl"]
+    result = experiment(app, name, "--data", own, "--model", model, *options)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "the paper has no threshold for own.conll" in str(result.exception)
+
+
+@pytest.mark.parametrize("threshold", ["nan", "inf", "-0.1"])
+def test_a_threshold_is_a_number_from_zero_on(app, data, model, threshold) -> None:
+    options = [*replayed("table3", data, model), f"--threshold={threshold}"]
+
+    result = experiment(app, "table3", *options)
+
+    assert isinstance(result.exception, ConfigurationError)
+    assert "--threshold is out of range" in str(result.exception)
+
+
+def test_few_shot_needs_a_file_to_draw_from_before_any_work(app, data, model, monkeypatch) -> None:
+    refuse_to_recognise(monkeypatch)
     endpoint = [
         "--llm",
         "http://127.0.0.1:1/v1",
@@ -232,6 +312,16 @@ def test_few_shot_needs_a_file_to_draw_from(app, data, model) -> None:
 
     assert isinstance(result.exception, ConfigurationError)
     assert "expected --examples FILE.conll" in str(result.exception)
+
+
+def test_few_shot_examples_are_of_no_sentence_that_is_evaluated(app, data, model, monkeypatch) -> None:
+    refuse_to_recognise(monkeypatch)
+    endpoint = ["--llm", "http://127.0.0.1:1/v1", "--threshold", "1", "--examples", data / "test.conll"]
+
+    result = experiment(app, "table4", "--data", data, "--model", model, *endpoint)
+
+    assert isinstance(result.exception, InputError)
+    assert "are evaluated" in str(result.exception)
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(app, data, model, tmp_path) -> None:

@@ -1,6 +1,11 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
+from contextlib import suppress
+from queue import Empty, Queue
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -9,6 +14,7 @@ from typer.testing import CliRunner
 from linkner.errors import ConfigurationError
 from linkner.recognition import checkpoint
 from workers.cli.model import register
+from workers.cli.model.extract import extract
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +88,30 @@ def test_extract_numbers_lines_beyond_one_chunk(app, folder, monkeypatch) -> Non
     code, lines, errors = extracted(app, folder, "a\nb\nc\n{\nd\n")
     assert (code, len(lines)) == (1, 4)
     assert errors.startswith("line 4: ")
+
+
+def test_extract_answers_what_is_there_before_the_next_line_comes(folder, monkeypatch) -> None:
+    reading, writing = os.pipe()
+    answers: Queue[str] = Queue()
+    waited: list[str] = []
+
+    def post() -> None:
+        with os.fdopen(writing, "wb", buffering=0) as pipe:
+            pipe.write(b"first\n\n")
+            with suppress(Empty):
+                waited.append(answers.get(timeout=20))
+            pipe.write(b"last")
+
+    monkeypatch.setattr(typer, "echo", lambda line: answers.put(json.loads(line)["text"]))
+    sender = threading.Thread(target=post)
+    with os.fdopen(reading, "rb") as given:
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=given))
+        sender.start()
+        extract(model=folder, device="cpu")
+    sender.join()
+
+    assert waited == ["first"]
+    assert answers.get_nowait() == "last"
 
 
 def test_entities_have_surfaces_and_plausible_spans_on_request(app) -> None:

@@ -147,3 +147,18 @@ def test_every_option_of_train_has_help_and_the_baselines_a_panel(app) -> None:
     assert "Baselines of the paper" in text
     parameters = typer.main.get_command(app).commands["train"].params
     assert [one.name for one in parameters if not one.help] == []
+
+
+def test_train_says_how_many_entities_are_too_long_to_be_learned(app, monkeypatch, tmp_path) -> None:
+    long = "Bank\tB-person\n" + "of\tI-person\n" * 2 + "\n"
+    (tmp_path / "train.conll").write_text(CONLL + long)
+    (tmp_path / "dev.conll").write_text(CONLL)
+    options = ["--data", str(tmp_path), "--output", str(tmp_path / "model"), "--max-span-length"]
+
+    result, _ = trained(app, monkeypatch, *options, "2")
+    fits, _ = trained(app, monkeypatch, *options, "3")
+
+    assert result.stderr.splitlines() == [
+        "train: 1 of 3 entities are longer than 2 words and cannot be learned (--max-span-length)"
+    ]
+    assert fits.stderr == ""

@@ -7,14 +7,19 @@ from collections import deque
 
 import pytest
 
-from linkner.classification import NON_ENTITY, Prompt
+from linkner.classification import NON_ENTITY, Form, Prompt
 from linkner.errors import ConfigurationError, RejectedError, ServiceError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import OUTSIDE, Span
 from tests.fakes.llm import FakeLlm
 from tests.unit.trainer.evaluation.examples import sentence
+from tests.unit.trainer.test_calibration import posts
+from trainer.calibration import frontier
 from trainer.evaluation.judges import Asked
+from workers.cli.model import judging
+from workers.cli.model.judging import JudgeOptions
 from workers.cli.model.live_judge import ATTEMPTS, LiveJudge, endpoint
+from workers.cli.progress import Steps
 
 FIRST = Asked(0, sentence(), (Span(0, 1),))
 SECOND = Asked(1, sentence(), (Span(1, 2), Span(2, 3)))
@@ -99,3 +104,29 @@ def test_without_the_llm_client_it_is_said_what_to_install(monkeypatch: pytest.M
 
     with pytest.raises(ConfigurationError, match=r"linkner\[workers\]"):
         endpoint("http://127.0.0.1:1/v1", model="any")
+
+
+class ClosableLlm(FakeLlm):
+    """One that is closed as an endpoint is."""
+
+    def close(self) -> None:
+        self.asked.clear()
+
+
+@pytest.mark.parametrize("form", [Form(), Form(name="packed"), Form(name="propose")])
+def test_budgets_pay_for_the_same_question_once(form: Form, monkeypatch: pytest.MonkeyPatch) -> None:
+    llm = ClosableLlm(lambda _: NON_ENTITY)
+    monkeypatch.setattr(judging, "endpoint", lambda *_, **__: llm)
+    options = JudgeOptions(
+        replies=(), llm="http://here/v1", llm_model="fake-llm", connections=2, deadline_s=1.0, form=form
+    )
+    data = posts()
+
+    with options.judges({"dev": data.sentences}, label_set("wnut17"), Steps(quiet=True)) as (judge,):
+        assert judge is not None
+        first, again = (frontier(data, judge, budgets=(20.0, 40.0, 60.0)) for _ in range(2))
+        asked = len(llm.asked)
+
+    distinct = max(one.spent.questions for one in first)
+    assert 0 < asked == distinct
+    assert first == again  # what is remembered is counted like what is paid

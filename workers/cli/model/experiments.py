@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,15 +28,16 @@ from workers.cli.model.experiment_options import (
     Threshold,
     Uncertainties,
 )
-from workers.cli.model.judging import JudgeOptions
+from workers.cli.model.experiment_requests import judging_of, link_of, request_of
 from workers.cli.model.live_judge import CONNECTIONS
-from workers.cli.model.options import Connections, Deadline, Device, Endpoint, LlmModel, Protocol, Uncertainty
+from workers.cli.model.options import Connections, Deadline, Device, Endpoint, LlmModel
 from workers.cli.model.study import FewShot, LinkRequest, Request, bench
 from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
     from trainer.experiments.rendering import Figure, Table
     from trainer.experiments.study import Study
+    from trainer.experiments.threshold import Thresholds
 
 app = typer.Typer(
     name="experiments",
@@ -82,7 +84,7 @@ def _add_local(name: str, summary: str, example: str) -> None:
             "figure4": figures.figure4,
             "seeds": seeds.seeds,
         }
-        request = _request(data, data_set, split, model, uncertainty, device)
+        request = request_of(data, data_set, split, model, uncertainty, device)
         _make(request, makers[name], output=output, as_json=as_json)
 
     app.command(name, help=f"{summary}\n\nExample: linkner experiments {name} {example}")(command)
@@ -110,16 +112,15 @@ def _add_ruled(name: str, summary: str) -> None:
         output: Output = None,
         as_json: AsJson = False,
     ) -> None:
-        from trainer.experiments import figures, frontier, tables
+        from trainer.experiments import figures, tables
 
         makers: dict[str, Callable[[Study], Table | Figure]] = {
             "table6": tables.table6,
             "figure5": figures.figure5,
-            "frontier": frontier.frontier,
         }
-        judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-        link = _link(judging, protocol, epsilon, max_candidates, descriptions)
-        request = _request(data, data_set, split, model, uncertainty, device, link)
+        judging = judging_of(replies, llm, llm_model, connections, llm_deadline_s)
+        link = link_of(judging, protocol, epsilon, max_candidates, descriptions)
+        request = request_of(data, data_set, split, model, uncertainty, device, link)
         _make(request, makers[name], output=output, as_json=as_json)
 
     example = f"Example: linkner experiments {name} --data wnut17 --replies replies.dev.jsonl --output found"
@@ -150,7 +151,7 @@ def _add_linked(name: str, summary: str) -> None:
         as_json: AsJson = False,
     ) -> None:
         from trainer.experiments import figures, tables
-        from trainer.experiments.threshold import Thresholds, read_thresholds
+        from trainer.experiments.threshold import read_thresholds
 
         makers: dict[str, Callable[[Study, Thresholds], Table | Figure]] = {
             "table3": tables.table3,
@@ -159,9 +160,9 @@ def _add_linked(name: str, summary: str) -> None:
             "figure7": figures.figure7,
         }
         chosen = read_thresholds(threshold)
-        judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-        link = _link(judging, protocol, epsilon, max_candidates, descriptions)
-        request = _request(data, data_set, split, model, uncertainty, device, link)
+        judging = judging_of(replies, llm, llm_model, connections, llm_deadline_s)
+        link = link_of(judging, protocol, epsilon, max_candidates, descriptions, chosen)
+        request = request_of(data, data_set, split, model, uncertainty, device, link)
         _make(request, lambda study: makers[name](study, chosen), output=output, as_json=as_json)
 
     example = (
@@ -207,58 +208,42 @@ def table4(
     from trainer.experiments.threshold import read_thresholds
 
     chosen = read_thresholds(threshold)
-    judging = _judging(replies, llm, llm_model, connections, llm_deadline_s)
-    link = _link(judging, protocol, epsilon, max_candidates, descriptions)
-    request = _request(data, data_set, split, model, uncertainty, device, link)
-    few_shot = FewShot(path=examples, shots=shots, seed=seed)
+    judging = judging_of(replies, llm, llm_model, connections, llm_deadline_s)
+    link = link_of(judging, protocol, epsilon, max_candidates, descriptions, chosen)
+    few_shot = None if replies else FewShot(path=examples, shots=shots, seed=seed)
+    request = replace(request_of(data, data_set, split, model, uncertainty, device, link), few_shot=few_shot)
     with bench(quiet=as_json) as tools:
-        variants = None if replies else request.variants(few_shot, tools)
-        result = make(request.study(tools), chosen, variants)
+        result = make(request.study(tools), chosen, request.variants(tools) if few_shot else None)
     deliver(result, output=output, as_json=as_json)
 
 
-def _judging(
-    replies: Sequence[Path] | None, llm: str | None, llm_model: str, connections: int, deadline_s: float
-) -> JudgeOptions:
-    return JudgeOptions(
-        replies=replies or [], llm=llm, llm_model=llm_model, connections=connections, deadline_s=deadline_s
-    )
+def frontier(
+    data: Data,
+    data_set: SetName = None,
+    split: Part = Split.DEV,
+    model: Models = None,
+    uncertainty: Uncertainties = None,
+    replies: Replies = None,
+    llm: Endpoint = None,
+    llm_model: LlmModel = "gpt-4o-mini",
+    descriptions: Descriptions = None,
+    connections: Connections = CONNECTIONS,
+    llm_deadline_s: Deadline = 60.0,
+    device: Device = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """F1 over questions: the LLM alone, the local model alone, both ways of linking.
 
+    Example: linkner experiments frontier --data wnut17 --replies replies.dev.jsonl --output found
+    """
+    from trainer.experiments.frontier import frontier as make
 
-def _link(
-    judging: JudgeOptions,
-    protocols: Sequence[Protocol] | None,
-    epsilon: float,
-    max_candidates: int,
-    descriptions: Path | None,
-) -> LinkRequest:
-    return LinkRequest(
-        judging=judging,
-        protocols=[one.value for one in protocols or Protocol],
-        epsilon=epsilon,
-        max_candidates=max_candidates,
-        descriptions=descriptions,
-    )
-
-
-def _request(
-    data: Sequence[Path],
-    name: str | None,
-    split: Split,
-    models: Sequence[Path] | None,
-    uncertainties: Sequence[Uncertainty] | None,
-    device: str | None,
-    link: LinkRequest | None = None,
-) -> Request:
-    from trainer.experiments.registry import find
-
-    return Request(
-        data=[find(path, split=split.value, name=name) for path in data],
-        models=models or [None],
-        uncertainties=[one.value for one in uncertainties] if uncertainties else [None],
-        device=device,
-        link=link,
-    )
+    asking = judging_of(replies, llm, llm_model, connections, llm_deadline_s)
+    # Its ways of linking are its own: it takes none of the protocols and none of their limits.
+    link = LinkRequest(judging=asking, protocols=[], descriptions=descriptions)
+    request = request_of(data, data_set, split, model, uncertainty, device, link)
+    _make(request, make, output=output, as_json=as_json)
 
 
 def _make(
@@ -281,7 +266,7 @@ _add_local(
 _add_ruled("figure5", "The choice of the threshold, on a dev set.")
 _add_linked("figure6", "F1 of the linked system over the threshold.")
 _add_linked("figure7", "F1 of the local model and of the linked system, by uncertainty.")
-_add_ruled("frontier", "F1 over questions: the LLM alone, the local model alone, both ways of linking.")
+app.command()(frontier)
 _add_local(
     "seeds",
     "The local model, mean and spread over models of one name: runs of one recipe with other seeds.",

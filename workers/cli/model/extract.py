@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workers.cli.model.options import Device, Model, UncertaintyOverride
-from workers.cli.post_lines import PostLines
+from workers.cli.post_lines import PostLines, at_hand
 
 if TYPE_CHECKING:
     from linkner.spans import Recognition, ScoredSpan
 
-_CHUNK = 256  # posts that `extract` reads before it writes
+_CHUNK = 256  # lines that `extract` works on together, where so many are there
 
 
 def extract(
@@ -44,9 +43,9 @@ def extract(
     recogniser = Recogniser.from_pretrained(
         model, device=device, uncertainty=uncertainty.value if uncertainty else None
     )
-    lines = PostLines(sys.stdin.buffer)
-    posts, done = lines.posts(), 0
-    while chunk := list(islice(posts, _CHUNK)):
+    lines, done = PostLines(), 0
+    for read in at_hand(sys.stdin.buffer, most=_CHUNK):  # type: ignore[arg-type]  # it is a BufferedReader
+        chunk = list(lines.posts(read))
         recognitions = recogniser.recognise([text for _, text in chunk])
         for (identity, text), found in zip(chunk, recognitions, strict=True):
             line = {**identity, **_entities_json(text, found, plausible=plausible), "model": recogniser.name}

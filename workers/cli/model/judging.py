@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +15,7 @@ from linkner.labels import LabelSet
 from linkner.replies import read_sentence_replies
 from workers.cli.model.live_judge import LiveJudge, endpoint
 from workers.cli.progress import Steps
+from workers.ports import Llm
 
 if TYPE_CHECKING:
     from linkner.conll import Sentence
@@ -68,21 +69,25 @@ class JudgeOptions:
                 deadline_s=self.deadline_s,
             )
             with closing(llm):
-                yield [
-                    LiveJudge(
-                        llm=llm,
-                        name=self.llm_model,
-                        label_set=label_set,
-                        form=self.form,
-                        connections=self.connections,
-                        told=partial(steps.show, f"LLM {name}"),
-                    )
-                    for name in data
-                ]
+                yield [self._live(llm, label_set, partial(steps.show, f"LLM {name}")) for name in data]
         elif self.replies:
             yield self._replays(data, label_set)
         else:
             yield [None] * len(data)
+
+    def _live(self, llm: Llm, label_set: LabelSet, told: Callable[[int, int], None]) -> Judge:
+        """It is paid for the same question once: budgets and thresholds have most of theirs in common."""
+        from trainer.evaluation.remembering import RememberingJudge
+
+        judge = LiveJudge(
+            llm=llm,
+            name=self.llm_model,
+            label_set=label_set,
+            form=self.form,
+            connections=self.connections,
+            told=told,
+        )
+        return RememberingJudge(judge, self.form)
 
     def _replays(self, data: Mapping[str, Sequence[Sentence]], label_set: LabelSet) -> list[Judge]:
         from trainer.evaluation.judges import ReplayJudge

@@ -30,7 +30,7 @@ TRIES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveJudge:
-    """Asks an LLM about `connections` posts at once. `told` hears how many posts of all are done.
+    """Asks an LLM about `connections` posts at once. `told` hears how many of those asked about are done.
 
     A question that is refused, or answered beside the label set, leaves its candidate without an answer. An
     endpoint that stays away ends the evaluation: figures with holes in them would be none.

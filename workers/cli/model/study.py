@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from linkner.classification import Form
+from linkner.detection import EPSILON, MAX_CANDIDATES
 from linkner.errors import ConfigurationError, InputError
+from linkner.held_out import HeldOut
 from linkner.labels import label_set, read_descriptions
 from workers.cli.model.judging import JudgeOptions
 from workers.cli.progress import Steps
@@ -27,18 +29,26 @@ if TYPE_CHECKING:
     from trainer.experiments.in_context import Variants
     from trainer.experiments.registry import DataFile
     from trainer.experiments.study import Run, Study
+    from trainer.experiments.threshold import Thresholds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FewShot:
-    """Few-shot examples to draw: the file, how many of each label, and the seed."""
+    """Few-shot examples to draw: the file, how many of each label, and the seed.
+
+    `drawn` has those of each label set by its name.
+    """
 
     path: Path | None
     shots: int
     seed: int
+    drawn: dict[str, tuple[Example, ...]] = field(default_factory=dict, init=False, compare=False)
 
-    def draw(self, labels: LabelSet) -> tuple[Example, ...]:
-        """The examples. Raises ConfigurationError without a file, and what reading and drawing do."""
+    def draw(self, labels: LabelSet, *, evaluated: HeldOut) -> None:
+        """Draw the examples, of sentences that are not evaluated: those would give their answers away.
+
+        Raises ConfigurationError without a file, and what reading and drawing do.
+        """
         from linkner.classification.few_shot import draw_examples
         from trainer.experiments.registry import find
 
@@ -46,13 +56,19 @@ class FewShot:
             raise ConfigurationError(
                 "there is nothing to draw few-shot examples from", expected="--examples FILE.conll"
             )
-        sentences = find(self.path, split="train").read()
-        return draw_examples(sentences, labels.labels, shots=self.shots, seed=self.seed)
+        sentences = [one for one in find(self.path, split="train").read() if not evaluated.is_in(one.words)]
+        if not sentences:
+            raise InputError(
+                f"all sentences of {self.path} are evaluated", expected="--examples of training data"
+            )
+        self.drawn[labels.name] = draw_examples(sentences, labels.labels, shots=self.shots, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRequest:
     """How the local model is linked to the LLM that `judging` names.
+
+    `thresholds` are those to link at, where an experiment does not find them itself.
 
     Raises:
         ConfigurationError: no LLM is named.
@@ -60,9 +76,10 @@ class LinkRequest:
 
     judging: JudgeOptions
     protocols: Sequence[ProtocolName]
-    epsilon: float
-    max_candidates: int
-    descriptions: Path | None
+    epsilon: float = EPSILON
+    max_candidates: int = MAX_CANDIDATES
+    descriptions: Path | None = None
+    thresholds: Thresholds | None = None
 
     def __post_init__(self) -> None:
         if not self.judging.replies and not self.judging.llm:
@@ -89,6 +106,8 @@ class LinkRequest:
 class Request:
     """What the options ask for. A model of None is the default one, an uncertainty of None the model's own.
 
+    `few_shot` are the examples that some of the questions show.
+
     Raises:
         ConfigurationError: there is not one file of replies for each data file.
     """
@@ -98,6 +117,7 @@ class Request:
     uncertainties: Sequence[Method | None]
     device: str | None
     link: LinkRequest | None = None
+    few_shot: FewShot | None = None
 
     def __post_init__(self) -> None:
         if self.link is not None:
@@ -118,8 +138,12 @@ class Request:
             for model in self.models
             for method in self.uncertainties
         ]
+        readers = [_of_label_set(file, recognisers) for file in self.data]
+        self._prepare(readers)
         runs = [
-            run for place, file in enumerate(self.data) for run in self._runs(place, file, recognisers, bench)
+            run
+            for place, (file, chosen) in enumerate(zip(self.data, readers, strict=True))
+            for run in self._runs(place, file, chosen, bench)
         ]
         if self.link is None:
             return Study(runs=runs)
@@ -131,17 +155,38 @@ class Request:
             max_candidates=self.link.max_candidates,
         )
 
+    def _prepare(self, readers: Sequence[Sequence[Recogniser]]) -> None:
+        """Find out what is missing, before it is worked on for minutes and an LLM is paid."""
+        from trainer.experiments.study import Subject
+
+        # Without examples to draw, nobody asks what is evaluated.
+        evaluated = HeldOut(one.words for file in self.data if self.few_shot for one in file.read())
+        known: set[Subject] = set()
+        for file, chosen in zip(self.data, readers, strict=True):
+            for recogniser in chosen:
+                subject = Subject(model=recogniser.name, method=recogniser.config.uncertainty, data=file)
+                if subject in known:  # it would count as a run of its own
+                    raise ConfigurationError(
+                        "a model or a data file is named twice", expected="each once", got=subject.title
+                    )
+                known.add(subject)
+                if self.link is not None and self.link.thresholds is not None:
+                    for protocol in self.link.protocols:
+                        self.link.thresholds.of(subject, protocol)
+                if self.few_shot is not None and recogniser.label_set not in self.few_shot.drawn:
+                    self.few_shot.draw(label_set(recogniser.label_set), evaluated=evaluated)
+
     def _runs(
         self, place: int, file: DataFile, recognisers: Sequence[Recogniser], bench: Bench
     ) -> Iterator[Run]:
-        """The runs on one file; those of one label set share their judge."""
+        """The runs of these recognisers on one file; those of one label set share their judge."""
         from linkner.recognition.uncertainty import largest
         from trainer.datasets import check_labels
         from trainer.experiments.study import Run
 
         sentences = file.read()
         judges: dict[str, Judge | None] = {}
-        for recogniser in _of_label_set(file, recognisers):
+        for recogniser in recognisers:
             config = recogniser.config
             check_labels(sentences, path=file.path, labels=recogniser.labels)
             labels = self.link.labels(config.label_set) if self.link else label_set(config.label_set)
@@ -167,22 +212,30 @@ class Request:
         form: Form | None = None,
     ) -> Judge:
         """The judge of the data file at this place among all, who is asked about each span by itself."""
-        from trainer.experiments.remembering import RememberingJudge
-
         assert self.link is not None, "an experiment without an LLM has no judge"
         judging = self.link.judging
         options = replace(judging, replies=judging.replies[place : place + 1], form=form or Form())
         opened = options.judges({self.data[place].title: sentences}, labels, bench.steps)
         (judge,) = bench.stack.enter_context(opened)
         assert judge is not None
-        return RememberingJudge(judge) if judging.llm else judge
+        return judge
 
-    def variants(self, few_shot: FewShot, bench: Bench) -> Variants:
-        """Makes the judges of Table 4: with and without examples and label descriptions."""
+    def variants(self, bench: Bench) -> Variants:
+        """Makes the judges of Table 4, with and without the examples and label descriptions.
+
+        Protocols and runs on one file share theirs, which remembers what it answered.
+        """
+        assert self.few_shot is not None, "one of them shows examples"
+        drawn = self.few_shot.drawn
+        judges: dict[tuple[int, str, Form], Judge] = {}
 
         def variant(run: Run, shown: bool, described: bool) -> Judge:
-            form = Form(described=described, examples=few_shot.draw(run.labels) if shown else ())
-            return self.judge(self.data.index(run.data), run.sentences, run.labels, bench, form=form)
+            form = Form(described=described, examples=drawn[run.labels.name] if shown else ())
+            place = self.data.index(run.data)
+            key = (place, run.labels.name, form)
+            if key not in judges:
+                judges[key] = self.judge(place, run.sentences, run.labels, bench, form=form)
+            return judges[key]
 
         return variant
 

@@ -13,7 +13,7 @@ from workers.cli.model import training_options as options
 from workers.cli.model.options import Device, Uncertainty
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from linkner.conll import Sentence
 
@@ -126,6 +126,7 @@ def train(
     )
     sentences = _training_data([train_path, *(add_data or [])], add_replies, labels=config.labels)
     dev = read_labelled(dev_path, labels=config.labels)
+    _tell_of_long({"train": sentences, "dev": dev}, longest=config.max_span_length)
     with TrainingBars() as bars:
         best = train_on_ray(
             config=config,
@@ -163,6 +164,18 @@ def _data_files(data: Path | None, train_file: Path | None, dev_file: Path | Non
     if train_file is None or dev_file is None:
         raise ConfigurationError("no training data", expected="--data, or --train and --dev")
     return train_file, dev_file
+
+
+def _tell_of_long(parts: Mapping[str, Sequence[Sentence]], *, longest: int) -> None:
+    """Say how many entities the model cannot learn, for it leaves them out and misses them on dev."""
+    for part, sentences in parts.items():
+        lengths = [len(entity.span) for sentence in sentences for entity in sentence.entities]
+        if long := sum(length > longest for length in lengths):
+            typer.echo(
+                f"{part}: {long:,} of {len(lengths):,} entities are longer than {longest} words and cannot "
+                "be learned (--max-span-length)",
+                err=True,
+            )
 
 
 def _training_data(

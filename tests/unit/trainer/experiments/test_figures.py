@@ -8,8 +8,8 @@ import pytest
 
 from linkner.classification import Form
 from tests.unit.trainer.experiments.examples import OneLabelJudge, replay, study
+from trainer.evaluation.remembering import RememberingJudge, in_form
 from trainer.experiments.figures import figure4, figure5, figure6, figure7
-from trainer.experiments.remembering import RememberingJudge, in_form
 from trainer.experiments.rendering import FEW
 from trainer.experiments.threshold import read_thresholds
 
@@ -78,7 +78,7 @@ def test_an_llm_is_asked_about_each_span_once_over_all_thresholds() -> None:
     assert (judge.name, judge.token_count) == ("one-label", "not at all")
 
 
-def test_what_is_remembered_is_answered_as_before_and_costs_nothing_more() -> None:
+def test_what_is_remembered_is_answered_and_counted_as_before() -> None:
     direct, judge = study(OneLabelJudge(), "paper"), RememberingJudge(OneLabelJudge(replayed=True))
     (run,) = direct.runs
 
@@ -87,15 +87,14 @@ def test_what_is_remembered_is_answered_as_before_and_costs_nothing_more() -> No
 
     assert first.entities == again.entities == direct.link(run, protocol="paper", threshold=0.0).entities
     assert narrower.entities == direct.link(run, protocol="paper", threshold=0.45).entities
-    assert [one.spent.questions for one in (first, again, narrower)] == [4 * FEW, 0, 0]
+    assert [one.spent.questions for one in (first, again, narrower)] == [4 * FEW, 4 * FEW, 2 * FEW]
     assert [one.candidates for one in (first, again, narrower)] == [4 * FEW, 4 * FEW, 2 * FEW]
 
 
 def test_another_form_of_question_is_asked_afresh() -> None:
+    packed = Form(name="packed")
     judge = RememberingJudge(replay())
 
-    packed, per_span = in_form(judge, Form(name="packed")), in_form(judge, Form())
-
-    assert packed == replace(replay(), form=Form(name="packed"))
-    assert isinstance(per_span, RememberingJudge)
-    assert per_span is not judge
+    assert in_form(judge, packed) == RememberingJudge(replace(replay(), form=packed), packed)
+    assert in_form(judge, Form()) is judge
+    assert in_form(replay(), packed) == replace(replay(), form=packed)

@@ -126,3 +126,10 @@ def test_the_paper_says_nothing_of_other_data() -> None:
     assert reported("btc", "evidential") == reported(None, "evidential") == Reported()
     assert reported_llm_alone("btc") is None
     assert reported_in_context("jnlpba", few_shot=True, described=True) is None
+
+
+def test_a_file_needs_no_extension(tmp_path: Path) -> None:
+    path = tmp_path / "annotated"
+    path.write_text("Rome\tB-location\n")
+
+    assert find(path, split="test").path == path
