@@ -118,7 +118,7 @@ def llm_states(settings: Settings) -> list[tuple[Endpoint, Callable[[], LimiterS
 
 def llm_gate(settings: Settings) -> LlmGate:
     """What tells whether any endpoint takes questions; without an LLM or Redis it always lets them pass."""
-    return _gate(list(limiters(settings).values()) if settings.has_llm and settings.redis_url else [])
+    return _gate([look for _, look in llm_states(settings)])
 
 
 def batch_limits(settings: Settings) -> tuple[LlmGate, Callable[[Decimal], None]]:
@@ -126,16 +126,21 @@ def batch_limits(settings: Settings) -> tuple[LlmGate, Callable[[Decimal], None]
     the money that a batch cost."""
     found = list(limiters(settings).values())[:1] if settings.redis_url else []
     # A batch is sent as soon as a probe could be: nobody else may be there to make one.
-    gate = _gate(found, refuses=lambda state: state.breaker == "open" or state.money_is_spent)
+    gate = _gate(
+        [limiter.state for limiter in found],
+        refuses=lambda state: state.breaker == "open" or state.money_is_spent,
+    )
     return gate, found[0].spend if found else lambda _: None
 
 
 def _gate(
-    found: Sequence[RedisLimiter], *, refuses: Callable[[LimiterState], bool] = lambda state: state.is_down
+    states: Sequence[Callable[[], LimiterState]],
+    *,
+    refuses: Callable[[LimiterState], bool] = lambda state: state.is_down,
 ) -> LlmGate:
     from workers.llm_gate import LlmGate
 
-    return LlmGate([limiter.state for limiter in found], clock=SystemClock(), refuses=refuses)
+    return LlmGate(states, clock=SystemClock(), refuses=refuses)
 
 
 def batch_llm(settings: Settings) -> OpenAiBatches:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -118,7 +117,6 @@ def test_a_server_that_is_to_be_kept_is_started_again_with_its_data(server: Serv
     told: list[str] = []
     with server.start(new_folder, died=told.append) as url:
         server.count(url)
-        time.sleep(1.5)  # Redis puts what it is given on the disk once a second
         os.kill(server.pid(url, new_folder), signal.SIGKILL)
         assert wait_until(lambda: told != [] and _answers(server, url, new_folder))
         assert server.count(url) == 2

@@ -20,6 +20,7 @@ from workers.ports import Accepted, ApiKey, Clock, Lane, NewDocument, Reader, St
 
 COUNT_AGE_S = 1.0
 """How old the count of unfinished documents may be: posts of so long may go over the high-water mark."""
+
 Status = Literal["accepted", "duplicate", "conflict", "rejected"]
 
 

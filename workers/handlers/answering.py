@@ -27,7 +27,6 @@ from workers.ports import (
 
 log = logging.getLogger("linkner.classify")
 
-
 _READABLE_BY = 2  # the attempt whose reply is taken as it is
 
 Outcome = Literal["answered", "released", "put-off", "ended", "skipped", "stale"]

@@ -14,7 +14,6 @@ from workers.store.sql import storable, storable_error
 
 log = logging.getLogger("linkner.store")
 
-
 _QUEUE_CHARS = 200
 
 _PARK = text("""
