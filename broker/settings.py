@@ -11,6 +11,7 @@ from broker.loopback import is_loopback
 from linkner.classification import FormName
 from linkner.classification.form_files import ExamplesBy
 from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD
+from linkner.detectors import BUDGET
 from linkner.errors import ConfigurationError
 
 
@@ -61,15 +62,18 @@ class Settings(BaseSettings):
     # Questions
     label_set: str = Field("wnut17", description="Label set of the model and the questions")
     label_descriptions: str = Field("", description="JSON file that replaces the built-in descriptions")
-    threshold: float = Field(THRESHOLD, ge=0, description="τ: predicted entities above it are asked about")
-    epsilon: float = Field(
-        EPSILON, ge=0, le=1, description="ε: entity probability above which O spans are asked"
+    threshold: float | None = Field(
+        None, ge=0, description=f"τ: predicted entities above it are asked about ({THRESHOLD:g})"
+    )
+    epsilon: float | None = Field(
+        None, ge=0, le=1, description=f"ε: entity probability above which O spans are asked ({EPSILON:g})"
     )
     budget: float | None = Field(
         None,
         ge=0,
         le=100,
-        description="Posts of 100 that may be asked about; replaces τ and ε where it is set",
+        description="Posts of 100 that may be asked about; replaces τ and ε where it is set "
+        f"({BUDGET:g} where neither is and the model is calibrated)",
     )
     calibration: str = Field("", description="The model's calibration.json; that of the default checkpoint")
     max_candidates: int = Field(MAX_CANDIDATES, ge=0, description="Most candidates of one document")

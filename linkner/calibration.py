@@ -65,12 +65,14 @@ class Calibration:
         missed: of a span that is labelled O or lost against another, from its entity probability.
         least: by how many posts of 100 are asked about, the error probability from which on a post is one of
             them: posts whose best candidate has less are not asked about.
+        model: the name, with the digest, of the model that it was fitted on; None in older files.
     """
 
     wrong: Mapping[str, Curve]
     missed: Curve
     least: Mapping[float, float]
     shared: Curve | None = None
+    model: str | None = None
 
     def error(self, scored: ScoredSpan, *, predicted: bool) -> float:
         """The probability that the local label of the span is wrong, in [0, 1]."""
@@ -97,6 +99,7 @@ class Calibration:
         """A JSON object; `read` takes it back."""
         return {
             "format": FORMAT,
+            "model": self.model,
             "wrong": {label: curve.points for label, curve in self.wrong.items()},
             "shared": self.shared and self.shared.points,
             "missed": self.missed.points,
@@ -133,6 +136,7 @@ def read(path: Path) -> Calibration:
             shared=_curve(value["shared"]) if value.get("shared") is not None else None,
             missed=_curve(value["missed"]),
             least={float(size): float(least) for size, least in value["least"]},
+            model=None if value.get("model") is None else str(value["model"]),
         )
     except OSError as error:
         raise CheckpointError(f"cannot read {path}", got=error.strerror or "", hint=hint) from error

@@ -26,8 +26,10 @@ _LEAST_OF_A_LABEL = 30  # predicted entities below which a label shares the curv
 Pair = tuple[float, bool]
 
 
-def fit(recognised: Recognised, *, budgets: Sequence[float] = BUDGETS) -> Calibration:
-    """The calibration of these labelled posts: isotonic regression of errors on what the model says.
+def fit(
+    recognised: Recognised, *, budgets: Sequence[float] = BUDGETS, model: str | None = None
+) -> Calibration:
+    """The calibration of `model` on these labelled posts: isotonic regression of errors on what it says.
 
     Raises:
         InputError: there are too few predicted entities to fit anything.
@@ -57,6 +59,7 @@ def fit(recognised: Recognised, *, budgets: Sequence[float] = BUDGETS) -> Calibr
         shared=_isotonic(everything),
         missed=_isotonic(missed),
         least={},
+        model=model,
     )
     return replace(unranked, least=_least(unranked, recognised, budgets))
 

@@ -31,7 +31,7 @@ from broker.stopping import after_stopping, when_stopped
 from linkner import calibration
 from linkner.classification import Form
 from linkner.classification.form_files import read_form
-from linkner.detection import BudgetDetector, Detector, Detects
+from linkner.detectors import Detectors
 from linkner.errors import ConfigurationError
 from linkner.labels import LabelSet, label_set, read_descriptions
 from workers.bootstrap_llm import batch_limits, batch_llm, budget, llm_gate, llm_pool, llm_states, tariffs
@@ -146,7 +146,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
     return RecogniseDocuments(
         store=store,
         recogniser=HttpRecogniser(settings.recogniser_url, timeout_s=settings.recognise_timeout_s),
-        detector=detector(settings),
+        detectors=detectors(settings),
         form=question_form(settings),
         label_set=chosen_label_set(settings),
         clock=SystemClock(),
@@ -156,22 +156,19 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
     )
 
 
-def detector(settings: Settings) -> Detects:
-    """Under a budget by the model's calibration where one is set, else by τ and ε.
+def detectors(settings: Settings) -> Detectors:
+    """As the settings say, with the calibration that they name or that of the default checkpoint.
 
     Raises:
         CheckpointError: the calibration cannot be read.
     """
-    if settings.budget is None:
-        return Detector(
-            threshold=settings.threshold, epsilon=settings.epsilon, max_candidates=settings.max_candidates
-        )
-    found = calibration.read(
-        Path(settings.calibration) if settings.calibration else calibration.DEFAULT_CHECKPOINT
-    )
-    return BudgetDetector(
-        calibration=found,
-        least=found.worth(settings.budget),
+    return Detectors(
+        threshold=settings.threshold,
+        epsilon=settings.epsilon,
+        budget=settings.budget,
+        calibration=calibration.read(
+            Path(settings.calibration) if settings.calibration else calibration.DEFAULT_CHECKPOINT
+        ),
         max_candidates=settings.max_candidates,
         proposes=question_form(settings).proposes,
     )

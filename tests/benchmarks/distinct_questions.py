@@ -15,11 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from broker.settings import Settings
-from linkner.detection import Detector
 from linkner.json_lines import read_lines
 from linkner.recognition.recogniser import Recogniser
 from linkner.repeats import normalise, question_key
 from linkner.spans import Span
+from workers.bootstrap import detectors
 
 CHUNK = 500
 Question = tuple[str, tuple[Span, ...]]
@@ -44,10 +44,8 @@ def main() -> None:
 
 def questions(posts: Path, *, limit: int) -> Iterator[Question]:
     """The candidates of each post that has some, by the default detector."""
-    settings, recogniser = Settings(), Recogniser.from_pretrained()
-    detector = Detector(
-        threshold=settings.threshold, epsilon=settings.epsilon, max_candidates=settings.max_candidates
-    )
+    recogniser = Recogniser.from_pretrained()
+    detector = detectors(Settings()).of(recogniser.name)
     texts = [json.loads(line)["text"] for line in read_lines(posts, limit=limit)]
     for first in range(0, len(texts), CHUNK):
         print(f"\r{first:,} posts", end="", file=sys.stderr)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from linkner.classification import Form
-from linkner.detection import Detector
+from linkner.detectors import Detectors
 from linkner.labels import label_set
 from tests.contract.store.scene import Ports, due
 from tests.fakes.clock import FakeClock
@@ -24,7 +24,7 @@ def recognise(ports: Ports, policies: Mapping[str, Policy]) -> int:
     handle = RecogniseDocuments(
         store=ports.store,
         recogniser=FakeRecogniser(),
-        detector=Detector(threshold=0.2, epsilon=0.05, max_candidates=8),
+        detectors=Detectors(threshold=0.2, epsilon=0.05),
         form=Form(),
         label_set=label_set("wnut17"),
         clock=FakeClock(),

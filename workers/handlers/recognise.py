@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from linkner.classification import Form
 from linkner.detection import Detects
-from linkner.errors import CrashedError, RejectedError, ServiceError, UnavailableError
+from linkner.detectors import Detectors
+from linkner.errors import ConfigurationError, CrashedError, RejectedError, ServiceError, UnavailableError
 from linkner.labels import LabelSet
 from linkner.spans import Recognition
 from workers.handlers.patience import patiently
@@ -43,12 +44,13 @@ class RecogniseDocuments:
     others; with `skip_reason` none are (`no-llm`). A busy or absent recognition service is tried again for
     `patience_s`, then the documents go back to the relay. A text that the service fails at, that kills the
     process working on it, or that brings out a defect is tried `max_attempts` times and holds up no other.
-    A model of other labels than `label_set` is as good as absent: its documents wait until one is put right.
+    A model of other labels than `label_set`, or without the calibration that a budget needs, is as good as
+    absent: its documents wait until that is put right.
     """
 
     store: Store
     recogniser: RecogniserClient
-    detector: Detects
+    detectors: Detectors
     form: Form
     label_set: LabelSet
     clock: Clock
@@ -120,9 +122,10 @@ class RecogniseDocuments:
 
     def _record(self, texts: Sequence[StoredText], model: str, recognitions: Sequence[Recognition]) -> int:
         self._check_labels(model, recognitions)
+        detector = self._detector(model)
         return self.store.record_recognised(
             [
-                self._recognised(stored, model=model, recognition=recognition)
+                self._recognised(stored, model=model, recognition=recognition, detector=detector)
                 for stored, recognition in zip(texts, recognitions, strict=True)
             ]
         )
@@ -137,6 +140,14 @@ class RecogniseDocuments:
                 got=", ".join(sorted(others)),
                 hint="the recognition service's /healthz names its label set",
             )
+
+    def _detector(self, model: str) -> Detects:
+        try:
+            return self.detectors.of(model)
+        except ConfigurationError as error:
+            raise UnavailableError(
+                error.problem, expected=error.expected, got=error.got, hint="set LINKNER_CALIBRATION"
+            ) from error
 
     def _patiently(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
         return patiently(
@@ -167,13 +178,15 @@ class RecogniseDocuments:
         except (CrashedError, RejectedError) as error:
             raise _AtEveryTextError("the recognition service fails at every text", got=str(error)) from crash
 
-    def _recognised(self, stored: StoredText, *, model: str, recognition: Recognition) -> Recognised:
+    def _recognised(
+        self, stored: StoredText, *, model: str, recognition: Recognition, detector: Detects
+    ) -> Recognised:
         lane, deadline_s = self.policies.of(stored)
         return Recognised(
             document_id=stored.document_id,
             model=model,
             recognition=recognition,
-            questions=self.form.grouped(self.detector.candidates(recognition)),
+            questions=self.form.grouped(detector.candidates(recognition)),
             skip_reason=self.skip_reason or (LANE_NEVER if lane == "never" else None),
             deadline_s=deadline_s,
             lane="batch" if lane == "batch" else "now",

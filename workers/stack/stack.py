@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from broker.settings import Settings
+from linkner import calibration
 from workers.stack.embedded import embedded_postgres, embedded_redis
 from workers.stack.supervisor import Role, Supervisor
 from workers.store.migrating import migrate
@@ -75,10 +76,7 @@ def running_stack(
         migrate(env["LINKNER_POSTGRES_URL"])
         # Libraries leave caches in the temporary folder: here they go with the stack's own.
         env |= {**addresses(settings, shape), "TMPDIR": str(scratch)}
-        if shape.model and not settings.calibration:
-            env["LINKNER_CALIBRATION"] = str(shape.model)  # a budget goes by the calibration of this model
-        if shape.model and "label_set" not in settings.model_fields_set:
-            env["LINKNER_LABEL_SET"] = _label_set(shape.model) or settings.label_set
+        env |= told_by(shape.model, settings) if shape.model else {}
         env |= shape.environment
         supervisor = Supervisor(folder=logs, env=env, died=died)
         stack.callback(supervisor.stop)
@@ -86,6 +84,19 @@ def running_stack(
         report("starting the processes; the recognition service takes longest")
         supervisor.wait_until_ready(within_s=_READY_S, on_ready=lambda name: report(f"{name} is ready"))
         yield Stack(gateway_url=_gateway_url(env), env=env, supervisor=supervisor)
+
+
+def told_by(model: Path, settings: Settings) -> dict[str, str]:
+    """The variables that a checkpoint's folder sets where the settings leave them open.
+
+    Under a budget recognisers are sent to its calibration even if there is none: they refuse to start.
+    """
+    found = {}
+    if not settings.calibration and (settings.budget is not None or (model / calibration.FILE).exists()):
+        found["LINKNER_CALIBRATION"] = str(model)
+    if "label_set" not in settings.model_fields_set:
+        found["LINKNER_LABEL_SET"] = _label_set(model) or settings.label_set
+    return found
 
 
 def _label_set(model: Path) -> str:

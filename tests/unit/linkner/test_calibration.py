@@ -18,6 +18,7 @@ CALIBRATION = Calibration(
     missed=Curve(((0.0, 0.0), (1.0, 0.8))),
     least={10.0: 0.6, 30.0: 0.2},
     shared=Curve(((0.0, 0.2), (1.0, 0.8))),
+    model="mine-12345678",
 )
 
 
@@ -81,13 +82,13 @@ def test_what_is_written_is_read_back_from_folder_or_file(tmp_path: Path) -> Non
     assert read(tmp_path) == read(path) == CALIBRATION
 
 
-def test_a_file_without_a_curve_of_all_is_still_read(tmp_path: Path) -> None:
+def test_a_file_without_a_curve_of_all_or_a_model_is_still_read(tmp_path: Path) -> None:
     path = write(tmp_path, CALIBRATION)
     value = json.loads(path.read_text())
-    del value["shared"]
+    del value["shared"], value["model"]
     path.write_text(json.dumps(value))
 
-    assert read(tmp_path) == replace(CALIBRATION, shared=None)
+    assert read(tmp_path) == replace(CALIBRATION, shared=None, model=None)
 
 
 def test_it_is_written_whole_in_place_of_the_one_before(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def test_calibrate_writes_into_the_checkpoint_and_shows_what_budgets_buy(tmp_pat
     assert found["local_f1"] > 0
     assert [one["budget"] for one in found["budgets"]] == sorted(one["budget"] for one in found["budgets"])
     assert {"person", "location"} <= read(model).wrong.keys()
+    assert read(model).model == found["model"]
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 
 from linkner import calibration
 from linkner.calibration import Calibration, Curve
+from linkner.detection import THRESHOLD
+from linkner.detectors import BUDGET
 from linkner.errors import (
     CheckpointError,
     ConfigurationError,
@@ -173,6 +176,17 @@ def test_a_budget_asks_about_the_posts_where_the_model_is_most_likely_wrong(app,
     found = evaluated(app, str(model), "--data", data, "--replies", recorded, "--budget", "50")
     assert (found["posts_asked_per_100_posts"], found["candidates_asked"]) == (50.0, 1), "Rome, of the second"
     assert (found["budget"], found["tau"], found["epsilon"]) == (50.0, None, None)
+
+    def chosen(*more: str) -> tuple[float | None, float | None]:
+        found = evaluated(app, str(model), "--data", data, *more)
+        return found["budget"], found["tau"]
+
+    assert chosen() == (None, THRESHOLD), "the calibration may be that of any model"
+    name = evaluated(app, str(model), "--data", data)["model"]
+    calibration.write(model, replace(known, model=name))
+    assert chosen() == (BUDGET, None)
+    assert chosen("--tau", "0.2") == (None, 0.2)
+    assert chosen("--protocol", "paper") == (None, THRESHOLD)
 
 
 def test_several_files_are_columns_and_the_top_takes_them_together(app, folder, tmp_path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from broker.endpoints import chosen_endpoints
 from broker.settings import Settings
-from workers.stack.stack import Shape, addresses, roles
+from workers.stack.stack import Shape, addresses, roles, told_by
 
 ENDPOINTS = {"llm_endpoints": "/etc/endpoints.json"}
 REPLAY = (Path("posts.jsonl"), Path("replies.jsonl"))
@@ -43,3 +43,15 @@ def test_callers_ask_nobody_else_where_answers_are_replayed(
     (only,) = chosen_endpoints(Settings()).all
 
     assert only.base_url.startswith("http://127.0.0.1:")
+
+
+def test_a_model_brings_its_label_set_and_its_calibration(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"label_set": "btc"}')
+    assert told_by(tmp_path, Settings()) == {"LINKNER_LABEL_SET": "btc"}
+    (tmp_path / "calibration.json").touch()
+    assert told_by(tmp_path, Settings()) == {"LINKNER_LABEL_SET": "btc", "LINKNER_CALIBRATION": str(tmp_path)}
+    assert told_by(tmp_path, Settings(label_set="wnut17", calibration="another")) == {}
+
+
+def test_a_budget_asks_for_the_calibration_of_a_model_that_has_none(tmp_path: Path) -> None:
+    assert told_by(tmp_path, Settings(budget=30))["LINKNER_CALIBRATION"] == str(tmp_path)

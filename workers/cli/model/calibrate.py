@@ -52,8 +52,8 @@ def calibrate(
 ) -> None:
     """Fit how often a model is wrong, given what it says of itself, and write it into its checkpoint.
 
-    With it the stream asks the LLM under a budget, so many posts of 100 (`LINKNER_BUDGET`): those where an
-    answer is most likely to change something. With an LLM, called or replayed, it also shows
+    With it the stream asks the LLM under a budget, so many posts of 100 (`LINKNER_BUDGET`, else 30): those
+    where an answer is most likely to change something. With an LLM, called or replayed, it also shows
     what each budget buys: F1 by cross-validation inside the data, questions, and tokens.
 
     Examples:
@@ -88,7 +88,7 @@ def calibrate(
         found = local.recognise(recogniser, sentences, told=partial(steps.at, data.name))
         proposes = asking.form.proposes
         bought = [] if judge is None else calibration.frontier(found, judge, proposes=proposes)
-    path = files.write(model, calibration.fit(found))
+    path = files.write(model, calibration.fit(found, model=recogniser.name))
     local_f1 = linked.unlinked(found).scores(found.sentences).micro.f1
     name = None if judge is None else judge.name
     if plot is not None and bought:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from linkner import calibration
+from linkner.calibration import Calibration
 from linkner.classification import Form
-from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD, BudgetDetector, Detector
+from linkner.detection import EPSILON, MAX_CANDIDATES, THRESHOLD, Detector
+from linkner.detectors import BUDGET, Detectors
 from linkner.errors import ConfigurationError
 from linkner.writing import writing_to
 from workers.cli.model.judging import JudgeOptions
@@ -84,7 +86,8 @@ def evaluate(
         typer.Option(
             min=0,
             max=100,
-            help="In place of τ and ε: posts of 100 to ask about, by the model's calibration (deployed).",
+            help="In place of τ and ε: posts of 100 to ask about, by the model's calibration (deployed). "
+            f"[default: {BUDGET:g}, where the model has one, and neither τ nor ε is given]",
         ),
     ] = None,
     max_candidates: Annotated[
@@ -137,11 +140,11 @@ def evaluate(
             expected="--budget, or --tau and --epsilon",
         )
     asked_as = form or (FormOption.PER_SPAN if protocol is Protocol.PAPER else FormOption.PROPOSE)
-    detector = _detector(
-        model,
-        tau=tau,
+    detectors = Detectors(
+        threshold=THRESHOLD if protocol is Protocol.PAPER and tau is None else tau,
         epsilon=epsilon,
         budget=budget,
+        calibration=_calibration(model, needed=budget is not None),
         max_candidates=max_candidates,
         proposes=asked_as is FormOption.PROPOSE,
     )
@@ -156,7 +159,7 @@ def evaluate(
     recogniser = Recogniser.from_pretrained(
         model, device=device, uncertainty=uncertainty.value if uncertainty else None
     )
-    config = recogniser.config
+    config, detector = recogniser.config, detectors.of(recogniser.name)
     sets = {name: local.read_labelled(path, labels=config.labels) for name, path in paths.items()}
     surfaces = metrics.surfaces(conll.read(seen)) if seen else None
     runs: dict[str, tuple[Recognised, Linked]] = {}
@@ -179,7 +182,7 @@ def evaluate(
         "protocol": protocol.value,
         "tau": detector.threshold if isinstance(detector, Detector) else None,
         "epsilon": detector.epsilon if isinstance(detector, Detector) else None,
-        "budget": budget,
+        "budget": None if isinstance(detector, Detector) else BUDGET if budget is None else budget,
         "max_candidates": max_candidates,
         "form": asked_as.value,
         "llm": None if judge is None else "replay" if whole.linked.replayed else judge.name,
@@ -195,30 +198,10 @@ def evaluate(
         print_reports(reports, title=recogniser.name, context=_in_words(context))
 
 
-def _detector(
-    model: Path | None,
-    *,
-    tau: float | None,
-    epsilon: float | None,
-    budget: float | None,
-    max_candidates: int,
-    proposes: bool,
-) -> Detector | BudgetDetector:
-    """Under a budget by the model's calibration where there is one, else by τ and ε: as in the stream.
-
-    Raises:
-        ConfigurationError: a value is out of its range.
-        CheckpointError: the model has no calibration.
-    """
-    if budget is None:
-        return Detector(
-            threshold=THRESHOLD if tau is None else tau,
-            epsilon=EPSILON if epsilon is None else epsilon,
-            max_candidates=max_candidates,
-        )
-    known = calibration.read(model or calibration.DEFAULT_CHECKPOINT)
-    least = known.worth(budget)
-    return BudgetDetector(calibration=known, least=least, max_candidates=max_candidates, proposes=proposes)
+def _calibration(model: Path | None, *, needed: bool) -> Calibration | None:
+    """That of the model; None where it has none and needs none."""
+    folder = model or calibration.DEFAULT_CHECKPOINT
+    return calibration.read(folder) if needed or (folder / calibration.FILE).exists() else None
 
 
 def _by_name(paths: Sequence[Path]) -> dict[str, Path]:

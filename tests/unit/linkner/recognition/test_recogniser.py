@@ -8,6 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from linkner import calibration
+from linkner.calibration import DEFAULT_CHECKPOINT
 from linkner.errors import ConfigurationError
 from linkner.recognition.recogniser import Recogniser, computes_in_bfloat16, resolve_device
 from linkner.recognition.uncertainty import METHODS, Method
@@ -238,3 +240,10 @@ def test_the_checkpoint_that_comes_with_linkner(default_recogniser) -> None:
         ("New York", "location"),
         ("Barack Obama", "person"),
     ]
+
+
+@pytest.mark.parametrize("name", ["wnut17", "btc"])
+def test_the_calibration_of_each_checkpoint_is_that_of_its_weights(name: str) -> None:
+    folder = DEFAULT_CHECKPOINT.with_name(name)
+
+    assert calibration.read(folder).model == Recogniser.from_pretrained(folder, device="cpu").name

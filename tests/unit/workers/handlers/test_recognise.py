@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from linkner.classification import Form, FormName
-from linkner.detection import Detector
+from linkner.detectors import Detectors
 from linkner.errors import CrashedError, RejectedError, UnavailableError
 from linkner.labels import label_set
 from linkner.spans import Recognition
@@ -28,7 +28,7 @@ from workers.ports import (
 )
 
 POLICIES = Policies()
-DETECTOR = Detector(threshold=0.2, epsilon=0.05, max_candidates=8)
+DETECTORS = Detectors(threshold=0.2, epsilon=0.05)
 
 
 class Scene:
@@ -50,7 +50,7 @@ class Scene:
         self.handle = RecogniseDocuments(
             store=self.store,
             recogniser=self.recogniser,
-            detector=DETECTOR,
+            detectors=DETECTORS,
             form=Form(),
             label_set=label_set("wnut17"),
             clock=self.clock,
@@ -67,6 +67,17 @@ class Scene:
 
     def attempts(self) -> list[int]:
         return [stored.attempts for stored in self.store.texts(self.ids)]
+
+
+def test_documents_wait_for_the_calibration_that_a_budget_needs() -> None:
+    scene = Scene()
+    detectors = scene.handle.detectors
+    scene.handle = replace(scene.handle, detectors=replace(detectors, budget=30.0))
+    with pytest.raises(UnavailableError, match="LINKNER_CALIBRATION"):
+        scene.handle(scene.ids)
+    assert scene.attempts() == [0, 0, 0]
+    scene.handle = replace(scene.handle, detectors=detectors)
+    assert scene.handle(scene.ids) == 3
 
 
 def test_documents_wait_for_a_model_of_the_right_labels() -> None:
@@ -194,7 +205,7 @@ def test_one_refused_document_does_not_hold_back_its_chunk() -> None:
     handle = RecogniseDocuments(
         store=scene.store,
         recogniser=RefusesZork(),
-        detector=DETECTOR,
+        detectors=DETECTORS,
         form=Form(),
         label_set=label_set("wnut17"),
         clock=scene.clock,
