@@ -10,9 +10,7 @@ from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
 from workers.handlers.policies import Policies
 from workers.handlers.recognise import RecogniseDocuments
-from workers.ports import (
-    NewDocument,
-)
+from workers.ports import NewDocument
 
 POLICIES = Policies()
 

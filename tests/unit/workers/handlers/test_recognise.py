@@ -11,10 +11,7 @@ from tests.fakes.recogniser import FakeRecogniser
 from tests.support.one_question import claim_one
 from tests.unit.workers.handlers.recognise_scene import Scene
 from workers.handlers.policies import Policies, Policy
-from workers.ports import (
-    LANE_NEVER,
-    RECOGNISER_REFUSED,
-)
+from workers.ports import LANE_NEVER, RECOGNISER_REFUSED
 
 
 def test_uncertain_spans_become_questions_and_the_others_are_ready_to_join() -> None:

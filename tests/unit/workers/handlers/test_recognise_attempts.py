@@ -13,10 +13,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.recogniser import FakeRecogniser
 from tests.fakes.store import FakeStore
 from tests.unit.workers.handlers.recognise_scene import Scene
-from workers.ports import (
-    ATTEMPTS_EXHAUSTED,
-    Recognised,
-)
+from workers.ports import ATTEMPTS_EXHAUSTED, Recognised
 
 
 def test_a_text_that_the_service_fails_at_ends_after_its_attempts_and_harms_no_other() -> None:

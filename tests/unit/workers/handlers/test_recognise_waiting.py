@@ -11,10 +11,7 @@ from linkner.labels import label_set
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.unit.workers.handlers.recognise_scene import Scene
-from workers.ports import (
-    Recognised,
-    StoredText,
-)
+from workers.ports import Recognised, StoredText
 
 
 def test_a_busy_service_is_asked_again_with_growing_pauses() -> None:
