@@ -220,7 +220,7 @@ def test_a_connection_that_breaks_may_have_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "why"), [("127.0.0.1", "Connection refused"), ("nowhere.invalid", r"[Nn]ame")]
+    ("host", "why"), [("127.0.0.1", "Connection refused"), ("nowhere.invalid", ".*[Nn]ame")]
 )
 def test_where_nobody_listens_nothing_was_asked_and_why_is_told(host: str, why: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
