@@ -37,6 +37,7 @@ def run_batcher(
             counts = batching.step() if may_work() else {}
         except ServiceError as error:
             log.warning("action=waiting error=%s", error)
+            batching.note("batcher", error)
         else:
             if counts:
                 log.info("action=stepped %s", " ".join(f"{kind}={n}" for kind, n in counts.items()))

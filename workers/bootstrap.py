@@ -46,7 +46,7 @@ from workers.handlers.policies import Policies, Policy, read_policies
 from workers.handlers.posts import PostLimits
 from workers.handlers.recognise import RecogniseDocuments
 from workers.handlers.relay import QueueFeed, Relay
-from workers.ports import NO_LLM, Answered, Ledger
+from workers.ports import NO_LLM, Answered, Ledger, Note
 from workers.slots import ThreadSlots
 from workers.store.database import BATCHER_LOCK
 from workers.store.database import connect as connect_postgres
@@ -55,6 +55,7 @@ from workers.store.outbox import PostgresOutbox
 from workers.store.parked import PostgresParking
 from workers.store.reader import PostgresReader
 from workers.store.repository import PostgresStore
+from workers.store.troubles import PostgresTroubles
 from workers.tasks import register_ids_task, register_posts_task
 
 if TYPE_CHECKING:
@@ -125,22 +126,27 @@ def worker_app(settings: Settings, queues: Sequence[str]) -> Celery:
         )
     app = celery_app(settings)
     connections = engine(settings, connections=_connections(queues, settings))
-    store, park = PostgresStore(connections), PostgresParking(connections).park
+    store, park, note = PostgresStore(connections), PostgresParking(connections).park, _note(connections)
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     if INGEST in queues:
-        register_posts_task(app, IngestPosts(store=store, limits=limits(settings)), park=park)
+        ingest = IngestPosts(store=store, limits=limits(settings))
+        register_posts_task(app, ingest, park=park, note=note)
     if RECOGNISE in queues:
-        register_ids_task(app, RECOGNISE, _recognise(settings, store), park=park)
+        register_ids_task(app, RECOGNISE, _recognise(settings, store, note), park=park, note=note)
     if CLASSIFY in queues:
-        classify = _classify(settings, store, PostgresReader(connections))
-        register_ids_task(app, CLASSIFY, classify, park=park)
+        classify = _classify(settings, store, PostgresReader(connections), note)
+        register_ids_task(app, CLASSIFY, classify, park=park, note=note)
     if AGGREGATE in queues:
         aggregate = AggregateDocuments(store=store, clock=SystemClock(), max_attempts=settings.max_attempts)
-        register_ids_task(app, AGGREGATE, aggregate, park=park)
+        register_ids_task(app, AGGREGATE, aggregate, park=park, note=note)
     return app
 
 
-def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
+def _note(connections: Engine) -> Note:
+    return PostgresTroubles(connections, clock=SystemClock()).note
+
+
+def _recognise(settings: Settings, store: PostgresStore, note: Note) -> RecogniseDocuments:
     from workers.recogniser_client import HttpRecogniser
 
     return RecogniseDocuments(
@@ -153,6 +159,7 @@ def _recognise(settings: Settings, store: PostgresStore) -> RecogniseDocuments:
         max_attempts=settings.max_attempts,
         policies=policies(settings),
         skip_reason=None if settings.has_llm else NO_LLM,
+        note=note,
     )
 
 
@@ -174,11 +181,11 @@ def detectors(settings: Settings) -> Detectors:
     )
 
 
-def _classify(settings: Settings, store: PostgresStore, ledger: Ledger) -> ClassifyQuestions:
+def _classify(settings: Settings, store: PostgresStore, ledger: Ledger, note: Note) -> ClassifyQuestions:
     endpoints, pool = chosen_endpoints(settings), llm_pool(settings)
     together = GroupCommit(store.record_answers, clock=SystemClock(), gather_s=settings.llm_gather_s)
     return ClassifyQuestions(
-        answering=_answering(settings, store, model=pool.models, record=together),
+        answering=_answering(settings, store, model=pool.models, record=together, note=note),
         llms=pool,
         slots=_slots(settings),
         lease_s=settings.lease_s(deadline_s=endpoints.longest_deadline_s),
@@ -195,7 +202,12 @@ def _slots(settings: Settings) -> ThreadSlots:
 
 
 def _answering(
-    settings: Settings, store: PostgresStore, *, model: str, record: Callable[[Answered], bool]
+    settings: Settings,
+    store: PostgresStore,
+    *,
+    model: str,
+    record: Callable[[Answered], bool],
+    note: Note,
 ) -> Answering:
     return Answering(
         store=store,
@@ -205,6 +217,7 @@ def _answering(
         model=model,
         max_attempts=settings.max_attempts,
         cache_max_age_s=settings.cache_max_age_s,
+        note=note,
     )
 
 
@@ -221,12 +234,16 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
     from workers.store.only_one import OnlyOne
 
     connections = engine(settings, connections=2)
-    store = PostgresStore(connections)
+    store, note = PostgresStore(connections), _note(connections)
     tariff, *_ = tariffs(settings)
     gate, spend = batch_limits(settings)
     batching = BatchQuestions(
         answering=_answering(
-            settings, store, model=tariff.model, record=lambda one: store.record_answers([one])[0]
+            settings,
+            store,
+            model=tariff.model,
+            record=lambda one: store.record_answers([one])[0],
+            note=note,
         ),
         batches=PostgresBatches(connections),
         llm=batch_llm(settings),
@@ -238,6 +255,7 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
         revise_late=settings.late_answers == "revise",
         is_shut=gate.is_shut,
         spend=spend,
+        note=note,
     )
     return batching, OnlyOne(connections, key=BATCHER_LOCK)
 
@@ -267,6 +285,7 @@ def relay(settings: Settings) -> Relay:
         erasure=PostgresErasure(connections),
         retention_s=settings.retention_s,
         llm_is_down=llm_gate(settings).is_shut,
+        note=_note(connections),
     )
 
 

@@ -30,6 +30,7 @@ def run_relay(relay: Relay, *, heartbeat_file: str = "") -> None:
             counts = {kind: count for kind, count in relay.step().items() if count}
         except ServiceError as error:
             log.warning("action=waiting error=%s", error)
+            relay.note("relay", error)
             stopping.wait(_PAUSE_S)
         else:
             if counts:

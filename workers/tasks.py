@@ -19,6 +19,7 @@ from broker.consumer import REQUEUE_PAUSE_S, Park
 from broker.messages import decode_ids, decode_posts
 from broker.queues import INGEST, task_name
 from linkner.errors import InputError, LinknerError, StoppedError, UnavailableError
+from workers.ports import Note
 
 log = logging.getLogger("linkner.tasks")
 
@@ -27,7 +28,7 @@ PostsHandler = Callable[[Sequence[Any]], object]
 Handle = Callable[[object], object]
 
 
-def register_ids_task(app: Celery, queue: str, handler: IdsHandler, *, park: Park) -> None:
+def register_ids_task(app: Celery, queue: str, handler: IdsHandler, *, park: Park, note: Note) -> None:
     """Have `handler` take the ids of every message of the queue."""
 
     def handle(message: object) -> object:
@@ -38,12 +39,13 @@ def register_ids_task(app: Celery, queue: str, handler: IdsHandler, *, park: Par
             raise
         except LinknerError as error:
             log.warning("action=failed queue=%s error=%s", queue, error)
+            note(queue, error)
             return None
 
-    _register(app, queue, handle, park)
+    _register(app, queue, handle, park, note)
 
 
-def register_posts_task(app: Celery, handler: PostsHandler, *, park: Park) -> None:
+def register_posts_task(app: Celery, handler: PostsHandler, *, park: Park, note: Note) -> None:
     """Have `handler` take the posts of every `ingest` message."""
 
     def handle(message: object) -> object:
@@ -55,10 +57,10 @@ def register_posts_task(app: Celery, handler: PostsHandler, *, park: Park) -> No
             log.exception("action=failed queue=%s", INGEST)
             raise InputError("its handler failed", got=type(error).__name__) from error
 
-    _register(app, INGEST, handle, park)
+    _register(app, INGEST, handle, park, note)
 
 
-def _register(app: Celery, queue: str, handle: Handle, park: Park) -> None:
+def _register(app: Celery, queue: str, handle: Handle, park: Park, note: Note) -> None:
     def run(*arguments: object, **options: object) -> None:
         message = arguments[0] if len(arguments) == 1 and not options else [arguments, options]
         try:
@@ -67,6 +69,7 @@ def _register(app: Celery, queue: str, handle: Handle, park: Park) -> None:
             raise Reject(error, requeue=True) from error
         except UnavailableError as error:
             log.warning("action=requeued queue=%s error=%s", queue, error)
+            note(queue, error)
             time.sleep(REQUEUE_PAUSE_S)
             raise Reject(error, requeue=True) from error
 

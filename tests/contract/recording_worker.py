@@ -10,6 +10,7 @@ from broker.queues import CLASSIFY, INGEST, celery_app, name_prefix
 from broker.settings import load_settings
 from broker.worker import consume
 from linkner.errors import StoppedError, UnavailableError
+from workers.ports import forget
 from workers.tasks import register_ids_task, register_posts_task
 
 UNLUCKY = 13
@@ -48,6 +49,6 @@ if __name__ == "__main__":
     settings = load_settings()
     app = celery_app(settings)
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
-    register_ids_task(app, CLASSIFY, record, park=park)
-    register_posts_task(app, record, park=park)
+    register_ids_task(app, CLASSIFY, record, park=park, note=forget)
+    register_posts_task(app, record, park=park, note=forget)
     raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, at_once=2))

@@ -15,6 +15,7 @@ from linkner.errors import InputError
 from workers.cli.options import AsJson
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
     from workers.api_client import GatewayClient
@@ -114,10 +115,14 @@ def results(
             Console().print(posts_table(shown))
 
 
-def status(url: Url = "", as_json: AsJson = False) -> None:
-    """One look at the whole system: documents, questions, decisions and queues.
+def status(
+    url: Url = "",
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 where something is wrong.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """One look at the whole system: what is wrong, then documents, questions, decisions and queues.
 
-    Example: linkner status --json | jq .queues
+    Examples: `linkner status --json | jq .queues`; `linkner status --check` for a monitor.
     """
     from rich.console import Console
 
@@ -125,7 +130,10 @@ def status(url: Url = "", as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found))
     else:
+        for line in _finding_lines(found["findings"]):
+            Console(highlight=False).print(line)
         Console().print(_status_table(found))
+    raise typer.Exit(1 if check and found["findings"] else 0)
 
 
 def _first(limit: int | None, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -150,6 +158,17 @@ def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> It
         left -= len(items)
         if after == came_from:
             time.sleep(0.5)
+
+
+def _finding_lines(findings: list[dict[str, str]]) -> Iterator[RenderableType]:
+    from rich.padding import Padding
+    from rich.text import Text
+
+    if not findings:
+        yield Text("nothing is wrong that can be seen from the gateway", style="green")
+    for one in findings:
+        yield Text(f"{one['kind']}: {one['problem']}", style="bold red")
+        yield Padding(Text(one["hint"]), (0, 0, 0, 2))
 
 
 def _status_table(found: dict[str, Any]) -> Table:

@@ -40,16 +40,17 @@ def create_app(
         redoc_url=None,
     )
     looks = Looks(reader=reader, queues=queues, clock=clock, llm=llm)
-    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock)
+    high_water = settings.high_water
+    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock, high_water=high_water)
     submission = Submission(
         store=store,
         limits=limits,
-        room=Room(reader, high_water=settings.high_water, clock=clock),
+        room=Room(reader, high_water=high_water, clock=clock),
     )
     access = Access(keys, clock)
     bodies = Bodies(max_bytes=settings.max_body_bytes)
     app.include_router(submission_routes(submission, bodies, metrics, access))
     app.include_router(document_routes(reader, access))
-    app.include_router(operation_routes(reader, looks, metrics, access))
+    app.include_router(operation_routes(reader, looks, metrics, access, high_water=high_water))
     answer_errors(app)
     return app

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Counter as PrometheusCounter
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
+from workers.gateway.findings import KINDS, look_for_findings
 from workers.gateway.looks import Looks, SharedLook
 from workers.gateway.wire import LlmStatus
-from workers.ports import Clock, Counts, Reader
+from workers.ports import Clock, Counts, Reader, Stage, Waits
 
 TOTALS_AGE_S = 300.0
 """What is finished is counted at most this often: that reads whole tables."""
@@ -38,11 +41,11 @@ _LLM_GAUGES: Sequence[tuple[str, str, Callable[[LlmStatus], float]]] = (
 class GatewayMetrics:
     """The gateway's own counters, and the state of its neighbours at each scrape."""
 
-    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, high_water: int) -> None:
         self._registry = CollectorRegistry()
-        self._state = StateCollector(reader=reader, looks=looks, clock=clock)
+        self._state = StateCollector(reader=reader, looks=looks, clock=clock, high_water=high_water)
         self._registry.register(self._state)
-        self._posts = Counter(
+        self._posts = PrometheusCounter(
             "linkner_gateway_posts", "Posts by what became of them.", ["status"], registry=self._registry
         )
 
@@ -64,8 +67,9 @@ class StateCollector(Collector):
     What is finished it tells as it was last counted, which nobody who scrapes waits for.
     """
 
-    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, high_water: int) -> None:
         self._reader, self._looks, self._clock = reader, looks, clock
+        self._high_water = high_water
         self._totals: Counts | None = None
         self._counted_at = 0.0
         self._tried_at = float("-inf")
@@ -92,10 +96,17 @@ class StateCollector(Collector):
     def _store_metrics(self) -> Iterator[Metric]:
         try:
             backlog = self._looks.backlog()
+            found = Counter(one.kind for one in look_for_findings(self._looks, high_water=self._high_water))
         except UnavailableError:
             yield _gauge("linkner_store_up", "Whether the store can be reached.", 0)
             return
         yield _gauge("linkner_store_up", "Whether the store can be reached.", 1)
+        yield _by_label(
+            "linkner_findings",
+            "What `linkner status` says is wrong.",
+            "kind",
+            {kind: found[kind] for kind in KINDS},
+        )
         documents, questions = dict(backlog.documents), dict(backlog.questions)
         totals = self._totals
         if totals is not None:
@@ -111,6 +122,7 @@ class StateCollector(Collector):
         yield _gauge(
             "linkner_oldest_unfinished_seconds", "Age of the oldest document.", backlog.oldest_unfinished_s
         )
+        yield from _wait_metrics(backlog.waits)
 
 
 def _only(counts: Mapping[str, int], *names: str) -> dict[str, int]:
@@ -125,6 +137,21 @@ def _totals_metrics(totals: Counts, *, age_s: float) -> Iterator[Metric]:
     yield _by_label("linkner_entities", "Final entities.", "decided_by", totals.decided_by)
     yield _gauge("linkner_answers_replayed", "Answers recorded earlier.", totals.replayed)
     yield _gauge("linkner_answers_cached", "Answers from the answer cache.", totals.cached)
+
+
+def _wait_metrics(waits: Mapping[Stage, Waits]) -> Iterator[Metric]:
+    yield _by_label(
+        "linkner_oldest_due_seconds",
+        "How long the oldest that is due has been in no message.",
+        "stage",
+        {stage: wait.due_s for stage, wait in waits.items()},
+    )
+    yield _by_label(
+        "linkner_oldest_published_seconds",
+        "How long the oldest in a message has not been taken up.",
+        "stage",
+        {stage: wait.published_s for stage, wait in waits.items()},
+    )
 
 
 def _queue_metrics(look: SharedLook[dict[str, int]]) -> Iterator[Metric]:
@@ -157,7 +184,7 @@ def _gauge(name: str, help_text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, help_text, value=value)
 
 
-def _by_label(name: str, help_text: str, label: str, counts: Mapping[str, int]) -> Metric:
+def _by_label(name: str, help_text: str, label: str, counts: Mapping[str, float]) -> Metric:
     family = GaugeMetricFamily(name, help_text, labels=[label])
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     for value, count in ranked[:MAX_SERIES]:

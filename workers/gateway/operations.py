@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.background import BackgroundTask
 
 from workers.gateway.access import REFUSALS, Access
+from workers.gateway.findings import look_for_findings
 from workers.gateway.looks import Looks, seen
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import ErrorBody
@@ -14,8 +15,10 @@ from workers.gateway.wire import Readiness, Status
 from workers.ports import Reader
 
 
-def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, access: Access) -> APIRouter:
-    """The routes that look at the gateway itself. Health checks need no key, and say little."""
+def operation_routes(
+    reader: Reader, looks: Looks, metrics: GatewayMetrics, access: Access, *, high_water: int
+) -> APIRouter:
+    """The routes that look at the system as a whole. Health checks need no key, and say little."""
     router = APIRouter()
     operator = Depends(access.needs("admin"))
 
@@ -38,7 +41,7 @@ def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, acce
 
     @router.get(
         "/v1/status",
-        summary="Counts of documents, questions, decisions and messages, and the LLM endpoints",
+        summary="What is wrong, counts of documents, questions and messages, and the LLM endpoints",
         dependencies=[operator],
         responses={
             **REFUSALS,
@@ -48,7 +51,14 @@ def operation_routes(reader: Reader, looks: Looks, metrics: GatewayMetrics, acce
     def status() -> Status:
         broker, depths = seen(looks.queues, otherwise={})
         limits, llm = seen(looks.llm, otherwise=[])
-        return Status.of(reader.counts(), queues=depths, broker=broker, llm=llm, llm_limits=limits)
+        return Status.of(
+            reader.counts(),
+            findings=look_for_findings(looks, high_water=high_water),
+            queues=depths,
+            broker=broker,
+            llm=llm,
+            llm_limits=limits,
+        )
 
     @router.get(
         "/metrics",

@@ -118,14 +118,42 @@ class LlmStatus:
         )
 
 
+Kind = Literal[
+    "broker",
+    "llm-limits",
+    "llm",
+    "money",
+    "ingest",
+    "recognise",
+    "classify",
+    "aggregate",
+    "relay",
+    "batcher",
+    "full",
+    "dead",
+    "parked",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong or waits for an operator, and what to do about it."""
+
+    kind: Kind
+    problem: str
+    hint: str
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Counts by name over the whole store, messages waiting by queue, and the LLM endpoints.
+    """What is wrong, as far as the gateway can see, counts by name over the whole store, messages waiting by
+    queue, and the LLM endpoints.
 
     `queues` is empty where `broker` is not `ok`, and `llm` where `llm_limits` is not; both are as `broker` in
     Readiness.
     """
 
+    findings: Sequence[Finding]
     documents: Mapping[str, int]
     questions: Mapping[str, int]
     dead_reasons: Mapping[str, int]
@@ -145,12 +173,20 @@ class Status:
         cls,
         counts: Counts,
         *,
+        findings: Sequence[Finding],
         queues: Mapping[str, int],
         broker: str,
         llm: Sequence[LlmStatus],
         llm_limits: str,
     ) -> Status:
-        return cls(**_values(counts), queues=queues, broker=broker, llm=llm, llm_limits=llm_limits)
+        return cls(
+            **_values(counts),
+            findings=findings,
+            queues=queues,
+            broker=broker,
+            llm=llm,
+            llm_limits=llm_limits,
+        )
 
 
 def _values(value: Counts | DocumentView) -> dict[str, Any]:

@@ -26,8 +26,10 @@ from workers.ports import (
     BatchLlm,
     Call,
     ClaimedQuestion,
+    Note,
     Reply,
     StoredBatch,
+    forget,
 )
 
 log = logging.getLogger("linkner.batch")
@@ -50,7 +52,7 @@ class BatchQuestions:
     answer that comes after its question's deadline opens the document once more, for another revision; else
     it is dropped. `go_on` is asked before each question: once it says no, the step ends soon, and leaves the
     rest to the next one. `may_work` is asked right before a batch is sent off: whether this is still the one
-    process.
+    process. `note` is told what a batch, or a whole step, ran into.
     """
 
     answering: Answering
@@ -66,6 +68,7 @@ class BatchQuestions:
     spend: Callable[[Decimal], None] = lambda _: None
     go_on: Callable[[], bool] = lambda: True
     may_work: Callable[[], bool] = lambda: True
+    note: Note = forget
     lease_s: float = 60.0
 
     def step(self) -> Mapping[str, int]:
@@ -76,6 +79,7 @@ class BatchQuestions:
                 counts.update(self._look_after(batch))
             except ServiceError as error:
                 log.warning("action=waiting batch=%s error=%s", batch.name, error)
+                self.note("batcher", error)
                 if batch.age_s > _GIVEN_UP_AFTER_S:
                     self.batches.close(batch.batch_id, error=str(error))
         counts.update(self._send_off())

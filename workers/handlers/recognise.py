@@ -19,10 +19,12 @@ from workers.ports import (
     LANE_NEVER,
     RECOGNISER_REFUSED,
     Clock,
+    Note,
     Recognised,
     RecogniserClient,
     Store,
     StoredText,
+    forget,
 )
 
 log = logging.getLogger("linkner.recognise")
@@ -45,7 +47,7 @@ class RecogniseDocuments:
     `patience_s`, then the documents go back to the relay. A text that the service fails at, that kills the
     process working on it, or that brings out a defect is tried `max_attempts` times and holds up no other.
     A model of other labels than `label_set`, or without the calibration that a budget needs, is as good as
-    absent: its documents wait until that is put right.
+    absent: its documents wait until that is put right. `note` is told while the service stays away.
     """
 
     store: Store
@@ -58,6 +60,7 @@ class RecogniseDocuments:
     policies: Policies
     skip_reason: str | None = None
     patience_s: float = 60.0
+    note: Note = forget
 
     def __call__(self, document_ids: Sequence[int]) -> int:
         """Recognise those documents that still wait for it; how many were finished with.
@@ -151,7 +154,10 @@ class RecogniseDocuments:
 
     def _patiently(self, texts: Sequence[str]) -> tuple[str, list[Recognition]]:
         return patiently(
-            lambda: self.recogniser.recognise(texts), clock=self.clock, patience_s=self.patience_s
+            lambda: self.recogniser.recognise(texts),
+            clock=self.clock,
+            patience_s=self.patience_s,
+            tell=lambda error: self.note("recognise", error),
         )
 
     def _without_result(self, stored: StoredText, error: Exception) -> int:

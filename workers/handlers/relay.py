@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.ports import Clock, Erasure, Outbox, Queues, Stage
+from workers.ports import Clock, Erasure, Note, Outbox, Queues, Stage, forget
 
 RETIRED_AT_ONCE = 500
 """Most documents that one transaction of the sweep erases for their age: nobody waits for it for long."""
@@ -33,7 +33,8 @@ class Relay:
     `llm_is_down`, questions would only go round in circles: no more of them are sent than a probe needs.
 
     A queue is filled up when it is half empty, and no step follows another within `step_s`: ids that become
-    due one by one go together, which saves most of the transactions of relay and aggregator.
+    due one by one go together, which saves most of the transactions of relay and aggregator. `note` is for
+    whoever runs the steps: it is told what they end with.
     """
 
     outbox: Outbox
@@ -49,6 +50,7 @@ class Relay:
     retention_s: float | None = None
     llm_is_down: Callable[[], bool] = lambda: False
     sweep_every_s: float = 5.0
+    note: Note = forget
     _swept_at: float = field(default=float("-inf"), init=False)
 
     def step(self) -> Mapping[str, int]:

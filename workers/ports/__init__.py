@@ -16,7 +16,16 @@ from workers.ports.limiter import Limiter
 from workers.ports.llm import BatchLlm, BatchState, Llm, Llms, Reply
 from workers.ports.questions import Answer, Answered, CachedAnswer, ClaimedQuestion, Joinable, Recalled
 from workers.ports.queues import Outbox, Queues, Sender, Stage
-from workers.ports.reader import Backlog, CacheCounts, Counts, DocumentView, EntityView, FeedItem, Reader
+from workers.ports.reader import (
+    Backlog,
+    CacheCounts,
+    Counts,
+    DocumentView,
+    EntityView,
+    FeedItem,
+    Reader,
+    Waits,
+)
 from workers.ports.reasons import (
     ATTEMPTS_EXHAUSTED,
     BUDGET,
@@ -32,6 +41,7 @@ from workers.ports.reasons import (
 from workers.ports.recogniser import RecogniserClient
 from workers.ports.slots import Slots
 from workers.ports.store import Store
+from workers.ports.troubles import Note, Trouble, forget
 
 __all__ = [
     "ATTEMPTS_EXHAUSTED",
@@ -76,6 +86,7 @@ __all__ = [
     "Llm",
     "Llms",
     "NewDocument",
+    "Note",
     "Outbox",
     "QuestionLane",
     "Queues",
@@ -92,4 +103,7 @@ __all__ = [
     "Store",
     "StoredBatch",
     "StoredText",
+    "Trouble",
+    "Waits",
+    "forget",
 ]

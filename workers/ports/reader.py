@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
 from linkner.spans import DecidedBy
+from workers.ports.queues import Stage
+from workers.ports.troubles import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,23 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
-    """The part of `Counts` that costs little to look at, however much is finished.
+class Waits:
+    """How long the oldest of a stage's ids has waited, in seconds; 0 where none does.
 
-    documents that are not complete and questions that are open, by state; the others as in `Counts`.
+    `due_s`: due, and in no message. `published_s`: in a message, and not claimed or handled since.
+    """
+
+    due_s: float
+    published_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What is under way, which costs little to look at, however much is finished.
+
+    documents that are not complete and questions that are open, by state; `dead_documents`, `parked` and
+    `oldest_unfinished_s` as in `Counts`; `unfinished` as `Reader.unfinished` has it; `batch_due_s`: how long
+    the oldest question that no batch has yet has waited for one.
     """
 
     documents: Mapping[str, int]
@@ -95,6 +110,10 @@ class Backlog:
     dead_documents: Mapping[str, int]
     parked: int
     oldest_unfinished_s: float
+    unfinished: int
+    waits: Mapping[Stage, Waits]
+    batch_due_s: float
+    troubles: Sequence[Trouble]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,14 @@ def pss_mib(roots: Mapping[str, Sequence[int]]) -> dict[str, float]:
     PSS (proportional set size) shares out pages that several processes map, so the figures add up. A process
     that ends meanwhile counts as nothing.
     """
+    return {name: sum(mib(member, "Pss") for member in found) for name, found in families(roots).items()}
+
+
+def families(roots: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+    """The process ids of each named group with all of their descendants."""
     children = _children()
     return {
-        name: sum(mib(member, "Pss") for pid in pids for member in _family(pid, children))
-        for name, pids in roots.items()
+        name: [member for pid in pids for member in _family(pid, children)] for name, pids in roots.items()
     }
 
 

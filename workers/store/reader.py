@@ -10,8 +10,18 @@ from typing import Literal
 from sqlalchemy import Connection, Engine, Row, TextClause, text
 
 from linkner.errors import UnavailableError
-from workers.ports import Backlog, CacheCounts, CostRow, CostsBy, Counts, DocumentView, EntityView, FeedItem
+from workers.ports import (
+    Backlog,
+    CacheCounts,
+    CostRow,
+    CostsBy,
+    Counts,
+    DocumentView,
+    EntityView,
+    FeedItem,
+)
 from workers.store import answer_cache, spending
+from workers.store.backlog import DEAD_DOCUMENTS, OLDEST_UNFINISHED_S, PARKED, backlog, by_name, unfinished
 from workers.store.database import in_transaction
 
 _DOCUMENT_COLUMNS = """
@@ -54,38 +64,14 @@ _ENTITIES = text("""
     ORDER BY document_id, start
 """)
 
-_UNFINISHED = text("""
-    SELECT count(*)
-    FROM (
-        SELECT FROM documents
-        WHERE state <> 'complete' AND (state <> 'recognised' OR lane IS DISTINCT FROM 'batch')
-        LIMIT CAST(:up_to AS bigint)
-    ) AS unfinished
-""")
-
 _DOCUMENT_STATES = text("SELECT state AS name, count(*) AS n FROM documents GROUP BY state")
 _QUESTION_STATES = text("SELECT state AS name, count(*) AS n FROM questions GROUP BY state")
-_UNFINISHED_DOCUMENTS = text("""
-    SELECT state AS name, count(*) AS n FROM documents WHERE state <> 'complete' GROUP BY state
-""")
-_OPEN_QUESTIONS = text("""
-    SELECT state AS name, count(*) AS n FROM questions WHERE state IN ('pending', 'claimed') GROUP BY state
-""")
 _DEAD_REASONS = text("""
     SELECT reason AS name, count(*) AS n FROM questions WHERE state = 'dead' GROUP BY reason
 """)
-_DEAD_DOCUMENTS = text("""
-    SELECT reason AS name, count(*) AS n FROM documents
-    WHERE state = 'complete' AND reason IS NOT NULL AND dropped_at IS NULL GROUP BY reason
-""")
-_PARKED = text("SELECT count(*) FROM parked_messages")
 _DECIDED_BY = text("SELECT decided_by AS name, count(*) AS n FROM entities GROUP BY decided_by")
 _REPLAYED = text("SELECT count(DISTINCT question_id) FROM answers WHERE replayed")
 _CACHED = text("SELECT count(DISTINCT question_id) FROM answers WHERE cached")
-_OLDEST_UNFINISHED_S = text("""
-    SELECT coalesce(extract(epoch FROM now() - min(accepted_at)), 0)::float8
-    FROM documents WHERE state <> 'complete'
-""")
 
 _REVISION = text("SELECT version_num FROM alembic_version")
 
@@ -135,7 +121,7 @@ class PostgresReader:
 
     def backlog(self) -> Backlog:
         """See the port. Each part has an index of its own."""
-        return in_transaction(self._engine, _backlog)
+        return in_transaction(self._engine, backlog)
 
     def cache(self) -> CacheCounts:
         """See the port."""
@@ -151,7 +137,7 @@ class PostgresReader:
 
     def unfinished(self, *, up_to: int | None = None) -> int:
         """See the port."""
-        return in_transaction(self._engine, _unfinished, up_to=up_to)
+        return in_transaction(self._engine, unfinished, up_to=up_to)
 
     def ping(self) -> None:
         """See the port. A newer schema will do: it lacks nothing that the version before it uses."""
@@ -175,11 +161,6 @@ def _feed(connection: Connection, *, after: int, limit: int) -> list[FeedItem]:
     rows = connection.execute(_FEED, {"after": after, "limit": limit}).all()
     views = iter(_views(connection, [row for row in rows if not row.erased]))
     return [FeedItem(row.seq, row.document_id, None if row.erased else next(views)) for row in rows]
-
-
-def _unfinished(connection: Connection, *, up_to: int | None) -> int:
-    count: int = connection.execute(_UNFINISHED, {"up_to": up_to}).scalar_one()
-    return count
 
 
 def _revision(connection: Connection) -> str | None:
@@ -232,29 +213,15 @@ def _entity(row: Row[tuple[object, ...]], *, model: str) -> EntityView:
     )
 
 
-def _by_name(connection: Connection, query: TextClause) -> dict[str, int]:
-    return {row.name: row.n for row in connection.execute(query)}
-
-
-def _backlog(connection: Connection) -> Backlog:
-    return Backlog(
-        documents=_by_name(connection, _UNFINISHED_DOCUMENTS),
-        questions=_by_name(connection, _OPEN_QUESTIONS),
-        dead_documents=_by_name(connection, _DEAD_DOCUMENTS),
-        parked=connection.execute(_PARKED).scalar_one(),
-        oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),
-    )
-
-
 def _counts(connection: Connection) -> Counts:
     return Counts(
-        documents=_by_name(connection, _DOCUMENT_STATES),
-        questions=_by_name(connection, _QUESTION_STATES),
-        dead_reasons=_by_name(connection, _DEAD_REASONS),
-        dead_documents=_by_name(connection, _DEAD_DOCUMENTS),
-        parked=connection.execute(_PARKED).scalar_one(),
-        decided_by=_by_name(connection, _DECIDED_BY),
+        documents=by_name(connection, _DOCUMENT_STATES),
+        questions=by_name(connection, _QUESTION_STATES),
+        dead_reasons=by_name(connection, _DEAD_REASONS),
+        dead_documents=by_name(connection, DEAD_DOCUMENTS),
+        parked=connection.execute(PARKED).scalar_one(),
+        decided_by=by_name(connection, _DECIDED_BY),
         replayed=connection.execute(_REPLAYED).scalar_one(),
         cached=connection.execute(_CACHED).scalar_one(),
-        oldest_unfinished_s=connection.execute(_OLDEST_UNFINISHED_S).scalar_one(),
+        oldest_unfinished_s=connection.execute(OLDEST_UNFINISHED_S).scalar_one(),
     )

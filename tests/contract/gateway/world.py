@@ -28,8 +28,9 @@ LIMITS = limits(SETTINGS)
 
 @dataclass
 class FakeQueues:
-    """One message waits in each queue, while the broker is up; while it hangs, whoever asks waits."""
+    """Messages wait in each queue, while the broker is up; while it hangs, whoever asks waits."""
 
+    waiting: int = 1
     is_down: bool = False
     goes_on: threading.Event = field(default_factory=threading.Event)
     asked: threading.Event = field(default_factory=threading.Event)
@@ -45,7 +46,7 @@ class FakeQueues:
         self.goes_on.wait(20)
         if self.is_down:
             raise UnavailableError("the message broker did not answer")
-        return 1
+        return self.waiting
 
 
 class Away:

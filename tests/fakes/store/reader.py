@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from linkner.spans import Entity, ScoredSpan
 from tests.fakes.store.memory import Memory
-from tests.fakes.store.rows import Document, as_time, in_text_order
-from workers.ports import Backlog, CacheCounts, Counts, DocumentView, FeedItem
+from tests.fakes.store.rows import Document, Question, as_time, in_text_order
+from workers.ports import Backlog, CacheCounts, Counts, DocumentView, FeedItem, Waits
 
 _STATUS = {
     "accepted": "accepted",
@@ -73,6 +74,25 @@ class Reader(Memory):
             dead_documents=counts.dead_documents,
             parked=counts.parked,
             oldest_unfinished_s=counts.oldest_unfinished_s,
+            unfinished=self.unfinished(),
+            waits={
+                "recognise": self._waits(self._documents.values(), "accepted"),
+                "classify": self._waits((q for q in self._questions.values() if q.lane == "now"), "pending"),
+                "aggregate": self._waits(self._documents.values(), "classified"),
+            },
+            batch_due_s=self._waits(
+                (q for q in self._questions.values() if q.lane == "batch" and q.batch_id is None), "pending"
+            ).due_s,
+            troubles=(),
+        )
+
+    def _waits(self, rows: Iterable[Document | Question], state: str) -> Waits:
+        waiting = [row for row in rows if row.state == state]
+        due = [row.not_before for row in waiting if row.published_at is None and row.not_before <= self.now]
+        published = [row.published_at for row in waiting if row.published_at is not None]
+        return Waits(
+            due_s=self.now - min(due, default=self.now),
+            published_s=self.now - min(published, default=self.now),
         )
 
     def cache(self) -> CacheCounts:

@@ -1,14 +1,20 @@
-"""The batcher's loop over fakes: it asks whether it may work before each step, and before it sends."""
+"""The loops of batcher and relay over fakes."""
 
 from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
+from linkner.errors import UnavailableError
+from tests.unit.workers.handlers import relay_scene
 from tests.unit.workers.handlers.batch_scene import Scene
 from workers.batcher import run_batcher
+from workers.relay import run_relay
+
+AWAY = UnavailableError("away")
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +37,22 @@ def test_a_lock_that_is_lost_during_a_step_keeps_its_batch_from_being_sent() -> 
     run_batcher(scene.batching, may_work=may_work, poll_s=0.0)
     assert len(asked) == 2
     assert scene.sent == []
+
+
+def end_with(error: Exception) -> NoReturn:
+    """The last thing that happens before the process is told to stop."""
+    signal.raise_signal(signal.SIGTERM)
+    raise error
+
+
+def test_a_batcher_notes_what_its_step_ended_with() -> None:
+    scene = Scene("Zork sings")
+    run_batcher(scene.batching, may_work=lambda: end_with(AWAY), poll_s=0.0)
+    assert scene.noted == [("batcher", AWAY)]
+
+
+def test_a_relay_notes_what_its_step_ended_with() -> None:
+    scene = relay_scene.Scene(documents=1)
+    scene.queues.depth = lambda _: end_with(AWAY)
+    run_relay(scene.relay)
+    assert scene.noted == [("relay", AWAY)]

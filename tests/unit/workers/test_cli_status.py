@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+from click.testing import Result
 from rich.console import Console
+from typer.testing import CliRunner
 
+from workers.api_client import GatewayClient
+from workers.cli import app
 from workers.cli.documents import _status_table
 
 STATUS: dict[str, Any] = {
+    "findings": [],
     "documents": {"complete": 7},
     "questions": {},
     "dead_reasons": {},
@@ -81,3 +87,28 @@ def test_an_llm_that_is_not_asked_says_why() -> None:
 def test_limits_that_cannot_be_looked_at_are_no_llm_at_rest() -> None:
     away = "the limiter's state in Redis cannot be reached"
     assert shown(queues={}, llm_limits=away) == [["LLM", away, "?"]]
+
+
+def looked(monkeypatch: pytest.MonkeyPatch, *options: str, findings: list[dict[str, str]]) -> Result:
+    """What `linkner status` says of a gateway with these findings."""
+    monkeypatch.setattr(GatewayClient, "status", lambda _: STATUS | {"findings": findings})
+    return CliRunner().invoke(app, ["status", "--url", "http://127.0.0.1:1", *options])
+
+
+STANDSTILL = {"kind": "relay", "problem": "documents have been due for 42 s", "hint": "is it running?"}
+
+
+def test_what_is_wrong_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = looked(monkeypatch, findings=[STANDSTILL])
+    first, second, *_ = shown.output.splitlines()
+    assert (first, second.rstrip()) == ("relay: documents have been due for 42 s", "  is it running?")
+    assert shown.exit_code == 0
+
+
+def test_a_monitor_learns_from_the_exit_code_whether_something_is_wrong(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    well = looked(monkeypatch, "--check", findings=[])
+    assert well.output.startswith("nothing is wrong")
+    assert well.exit_code == 0
+    assert looked(monkeypatch, "--check", "--json", findings=[STANDSTILL]).exit_code == 1

@@ -10,7 +10,7 @@ from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
 from workers.gateway.looks import MAX_AGE_S, Looks
 from workers.gateway.metrics import MAX_SERIES, TOTALS_AGE_S, StateCollector
-from workers.ports import Backlog, Counts
+from workers.ports import Backlog, Counts, Waits
 
 
 class CountingReader:
@@ -44,12 +44,21 @@ def counts(**changes: dict[str, int]) -> Counts:
 
 def backlog(**changes: dict[str, int]) -> Backlog:
     values = {name: {} for name in ("documents", "questions", "dead_documents")} | changes
-    return Backlog(**values, parked=0, oldest_unfinished_s=1.5)
+    return Backlog(
+        **values,
+        parked=0,
+        oldest_unfinished_s=1.5,
+        unfinished=0,
+        waits=dict.fromkeys(("recognise", "classify", "aggregate"), Waits(0.0, 0.0)),
+        batch_due_s=0.0,
+        troubles=(),
+    )
 
 
 def collector_of(reader: CountingReader, clock: FakeClock | None = None) -> StateCollector:
     clock = clock or FakeClock()
-    return StateCollector(reader=reader, looks=Looks(reader=reader, queues=None, clock=clock), clock=clock)
+    looks = Looks(reader=reader, queues=None, clock=clock)
+    return StateCollector(reader=reader, looks=looks, clock=clock, high_water=100)
 
 
 def collect(collector: StateCollector) -> dict[str, Metric]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from celery.exceptions import Reject
 import workers.tasks
 from broker.messages import encode_ids, encode_posts
 from linkner.errors import RejectedError, StoppedError, UnavailableError
+from workers.ports import Note, forget
 from workers.tasks import register_ids_task, register_posts_task
 
 POSTS = encode_posts([{"text": "Ada in Oslo"}])
@@ -42,11 +44,11 @@ def failing(error: Exception) -> Callable[[Any], object]:
     return handle
 
 
-def deliver(message: object, *, error: Exception, parking: Parking) -> None:
+def deliver(message: object, *, error: Exception, parking: Parking, note: Note = forget) -> None:
     """A message to a worker whose handlers raise this."""
     app = Celery(set_as_current=False)
-    register_posts_task(app, failing(error), park=parking)
-    register_ids_task(app, "classify", failing(error), park=parking)
+    register_posts_task(app, failing(error), park=parking, note=note)
+    register_ids_task(app, "classify", failing(error), park=parking, note=note)
     app.tasks["linkner.ingest" if message is POSTS else "linkner.classify"](message)
 
 
@@ -76,3 +78,17 @@ def test_ids_are_forgotten_as_the_relay_publishes_them_again() -> None:
     parking = Parking()
     deliver(encode_ids([1]), error=UnavailableError("the store is away"), parking=parking)
     assert parking.parked == []
+
+
+@pytest.mark.parametrize(("message", "queue"), [(POSTS, "ingest"), (encode_ids([1]), "classify")])
+def test_what_keeps_a_message_from_being_handled_is_noted(message: object, queue: str) -> None:
+    noted: list[tuple[str, Exception]] = []
+    away = UnavailableError("the store is away")
+    with suppress(Reject):
+        deliver(message, error=away, parking=Parking(), note=lambda *trouble: noted.append(trouble))
+    assert noted == [(queue, away)]
+
+
+def test_a_worker_that_stops_is_no_trouble() -> None:
+    with pytest.raises(Reject):
+        deliver(encode_ids([1]), error=StoppedError("it stops"), parking=Parking(), note=pytest.fail)

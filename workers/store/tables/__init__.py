@@ -10,7 +10,7 @@ from __future__ import annotations
 from workers.store.tables.columns import Table
 from workers.store.tables.costs import CallRow, SpendingRow
 from workers.store.tables.documents import DocumentRow, EntityRow, FeedRow, SpanRow
-from workers.store.tables.operation import ApiKeyRow, ParkedMessageRow
+from workers.store.tables.operation import ApiKeyRow, ParkedMessageRow, TroubleRow
 from workers.store.tables.questions import AnswerRow, BatchRow, CachedAnswerRow, QuestionRow
 
 __all__ = [
@@ -27,4 +27,5 @@ __all__ = [
     "SpanRow",
     "SpendingRow",
     "Table",
+    "TroubleRow",
 ]

@@ -1,4 +1,4 @@
-"""What operators see to: keys of the gateway, and messages that no worker could use."""
+"""What operators see to: keys of the gateway, messages that no worker could use, and troubles."""
 
 from __future__ import annotations
 
@@ -44,3 +44,13 @@ class ApiKeyRow(Table, table=True):
     paid_until: datetime = timestamp()
     created_at: datetime = timestamp()
     revoked_at: datetime | None = timestamp(nullable=True)
+
+
+class TroubleRow(Table, table=True):
+    """What a stage ran into last; see `workers.store.troubles`."""
+
+    __tablename__ = "troubles"
+
+    stage: str = Field(sa_column=Column(Text, primary_key=True))
+    error: str = string()
+    seen_at: datetime = timestamp()

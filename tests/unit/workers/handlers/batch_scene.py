@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from linkner.classification import Form
-from linkner.errors import UnavailableError
+from linkner.errors import LinknerError, UnavailableError
 from linkner.labels import label_set
 from linkner.pricing import Price
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
@@ -44,6 +44,7 @@ class Scene:
         self.deadline_s = deadline_s
         self.is_shut = self.redis_is_away = False
         self.spent: list[Decimal] = []
+        self.noted: list[tuple[str, LinknerError]] = []
         self.documents = [self.ask(text) for text in texts]
         self.batching = BatchQuestions(
             answering=Answering(
@@ -65,6 +66,7 @@ class Scene:
             revise_late=revise_late,
             is_shut=lambda: self.is_shut,
             spend=self.spend,
+            note=lambda *trouble: self.noted.append(trouble),
         )
 
     def spend(self, money: Decimal) -> None:

@@ -95,6 +95,7 @@ def test_an_endpoint_that_is_away_keeps_no_other_batch_waiting() -> None:
     scene.llm.failures = [UnavailableError("HTTP 503")]
     scene.ask("Anna sings")
     assert scene.step() == {"submitted": 1}
+    assert [(stage, str(error)) for stage, error in scene.noted] == [("batcher", "HTTP 503")]
     assert scene.step() == {"answered": 2}
 
 

@@ -34,6 +34,19 @@ def test_documents_go_back_to_the_relay_where_the_service_stays_away() -> None:
     assert scene.attempts() == [0, 0, 0], "an absent service is no attempt"
 
 
+def test_a_service_that_stays_away_is_noted_and_one_that_is_busy_for_a_moment_is_not() -> None:
+    scene, noted = Scene(), []
+    handle = replace(scene.handle, note=lambda *trouble: noted.append((*trouble, scene.clock.now)))
+    scene.recogniser.failures = deque([UnavailableError("busy")] * 3)
+    handle(scene.ids[:1])
+    assert noted == []
+    began, scene.recogniser.failures = scene.clock.now, deque([UnavailableError("down")] * 1000)
+    with pytest.raises(UnavailableError):
+        handle(scene.ids[1:])
+    assert {(stage, str(error)) for stage, error, _ in noted} == {("recognise", "down")}
+    assert 10 <= noted[0][-1] - began < 20
+
+
 class GoesAway(FakeStore):
     """A store that is away when a result comes, and for a while after."""
 

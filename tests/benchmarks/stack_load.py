@@ -1,0 +1,110 @@
+"""Memory and CPU time of every role of a stack under load, and of the stack as a whole.
+
+Run: python -m tests.benchmarks.stack_load [--posts N] [--input POSTS --replies REPLIES]
+
+PSS (proportional set size) shares out pages that several processes map, so it can be added up; RSS cannot.
+CPU time is what the posts took, from the first one sent to the last one final: the roles' start is not in it.
+Every process is counted with its descendants (Ray starts several). LLM answers are replayed, and simulated
+for posts without a recorded reply; without --input the demo's posts come round again, and their answers are
+looked up from the second time on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from broker.settings import load_settings
+from linkner.json_lines import read_lines
+from tests.support.posts import REPLIES, lines
+from workers.api_client import GatewayClient
+from workers.chaos.replies import write_replies
+from workers.demo.carry import Outcome, carry
+from workers.stack.memory import families, mib, pss_mib
+from workers.stack.stack import Shape, Stack, running_stack
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--posts", type=int, default=1000)
+    parser.add_argument("--input", type=Path, help="a file of posts, plain or .gz; without it, the demo's")
+    parser.add_argument("--replies", type=Path, default=REPLIES)
+    asked = parser.parse_args()
+    posts = list(read_lines(asked.input, limit=asked.posts)) if asked.input else lines(asked.posts)
+    settings = load_settings().model_copy(update={"llm_requests_per_minute": 1_000_000})
+    with (
+        tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
+        running_stack(settings, folder=Path(folder), shape=_shape(posts, asked.replies, folder)) as stack,
+    ):
+        roles = _roles(stack, folder)
+        before = _cpu_s(roles)
+        outcome = carry(GatewayClient(stack.gateway_url), posts, progress=lambda *_: None, timeout_s=600)
+        cpu = {role: used - before[role] for role, used in _cpu_s(roles).items()}
+        pss = pss_mib(roles)
+        rss = {role: mib(pids[0], "Rss") for role, pids in roles.items()}
+    _print(outcome, cpu=cpu, pss=pss, rss=rss)
+
+
+def _shape(posts: Sequence[bytes], recorded: Path, folder: str) -> Shape:
+    replies = write_replies(posts, read_lines(recorded), label="person", folder=Path(folder))
+    return Shape(replay=(replies.posts, replies.replies), replay_options=("--latency-median-s", "0.3"))
+
+
+def _roles(stack: Stack, folder: str) -> dict[str, list[int]]:
+    found = {name: [pid] for name, pid in stack.supervisor.pids().items()}
+    for server in ("postgres", "redis-server"):
+        found[server] = [pid for pid in _servers(server) if folder in _command(pid)]
+    return found
+
+
+def _servers(program: str) -> list[int]:
+    """The processes of that program; those that it started are not named like it."""
+    processes = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in processes if _command(pid).split("\0")[0].rpartition("/")[2] == program]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _cpu_s(roles: Mapping[str, Sequence[int]]) -> dict[str, float]:
+    """The CPU time of each role so far, in seconds, with that of descendants that have ended."""
+    return {role: sum(_ticks(pid) for pid in pids) / _TICKS for role, pids in families(roles).items()}
+
+
+def _ticks(pid: int) -> int:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return sum(int(field) for field in fields[11:15])  # utime, stime, and both of children waited for
+
+
+def _print(
+    outcome: Outcome, *, cpu: Mapping[str, float], pss: Mapping[str, float], rss: Mapping[str, float]
+) -> None:
+    """A row a role, those that took the most CPU first, and one JSON line."""
+    print(f"{'role':14} {'CPU ms a post':>14} {'PSS MiB':>8} {'RSS MiB of its first process':>30}")
+    for role, used in sorted(cpu.items(), key=lambda item: -item[1]):
+        print(f"{role:14} {1000 * used / outcome.final:14.2f} {pss[role]:8.0f} {rss[role]:30.0f}")
+    whole = {
+        **outcome.to_json(),
+        "cpu_ms_per_post": {role: round(1000 * used / outcome.final, 3) for role, used in cpu.items()},
+        "cores_busy": round(sum(cpu.values()) / outcome.seconds, 2),
+        "pss_mib": {role: round(used, 1) for role, used in pss.items()},
+        "total_pss_mib": round(sum(pss.values())),
+    }
+    print(json.dumps(whole))
+
+
+if __name__ == "__main__":
+    main()

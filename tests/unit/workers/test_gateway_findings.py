@@ -1,0 +1,160 @@
+"""What the gateway says is wrong, from what it sees."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from workers.gateway.findings import BATCH_DUE_S, DUE_S, KINDS, PUBLISHED_S, TROUBLE_S, Sight, findings
+from workers.gateway.wire import LlmStatus
+from workers.ports import Backlog, Stage, Trouble, Waits
+
+IDLE = Backlog(
+    documents={},
+    questions={},
+    dead_documents={},
+    parked=0,
+    oldest_unfinished_s=0.0,
+    unfinished=0,
+    waits=dict.fromkeys(("recognise", "classify", "aggregate"), Waits(0.0, 0.0)),
+    batch_due_s=0.0,
+    troubles=(),
+)
+WELL = LlmStatus(
+    endpoint="http://10.0.0.7/v1",
+    model="llama",
+    breaker="closed",
+    open_s=0.0,
+    hold_s=0.0,
+    in_flight=3,
+    spent_hour=0.0,
+    spent_day=0.0,
+    money_is_spent=False,
+)
+DOWN = replace(WELL, breaker="open", open_s=12.0)
+BROKE = replace(WELL, money_is_spent=True)
+
+
+def sight(
+    *,
+    depths: int = 0,
+    broker: str = "ok",
+    llm_limits: str = "ok",
+    llm: tuple[LlmStatus, ...] = (WELL,),
+    **backlog: object,
+) -> Sight:
+    stages = ("recognise", "classify", "aggregate")
+    return Sight(
+        backlog=replace(IDLE, **backlog),
+        broker=broker,
+        depths=dict.fromkeys(stages, depths) if broker == "ok" else {},
+        llm_limits=llm_limits,
+        llm=llm if llm_limits == "ok" else (),
+        high_water=100,
+    )
+
+
+def waits(stage: Stage, *, due_s: float = 0.0, published_s: float = 0.0) -> dict[Stage, Waits]:
+    return {**IDLE.waits, stage: Waits(due_s, published_s)}
+
+
+def kinds(seen: Sight) -> list[str]:
+    return [one.kind for one in findings(seen)]
+
+
+def test_nothing_is_wrong_with_a_system_at_rest_or_at_work() -> None:
+    assert kinds(sight()) == []
+    assert kinds(sight(depths=8, unfinished=100, waits=waits("recognise", due_s=900, published_s=20))) == []
+
+
+@pytest.mark.parametrize("stage", ["recognise", "classify", "aggregate"])
+def test_due_work_and_an_empty_queue_mean_that_no_relay_runs(stage: Stage) -> None:
+    [found] = findings(sight(waits=waits(stage, due_s=DUE_S + 1)))
+    assert found.kind == "relay"
+    assert f"due for `{stage}` for 31 s" in found.problem
+    assert "linkner relay" in found.hint
+    assert kinds(sight(waits=waits(stage, due_s=DUE_S))) == []
+
+
+@pytest.mark.parametrize("stage", ["recognise", "classify", "aggregate"])
+def test_messages_that_stay_in_their_queue_mean_that_no_worker_takes_them(stage: Stage) -> None:
+    [found] = findings(sight(depths=8, waits=waits(stage, published_s=PUBLISHED_S + 1)))
+    assert found.kind == stage
+    assert f"61 s in the queue `{stage}`" in found.problem
+    assert f"linkner worker {stage}" in found.hint
+    assert kinds(sight(depths=8, waits=waits(stage, published_s=PUBLISHED_S))) == []
+
+
+def test_what_was_taken_and_not_finished_is_told_apart_from_what_nobody_takes() -> None:
+    [found] = findings(sight(depths=0, waits=waits("aggregate", published_s=90)))
+    assert found.kind == "aggregate"
+    assert "taken from the queue" in found.problem
+
+
+def test_questions_that_wait_for_the_limits_are_taken_up() -> None:
+    assert kinds(sight(depths=32, questions={"claimed": 4}, waits=waits("classify", published_s=900))) == []
+
+
+@pytest.mark.parametrize("endpoint", [DOWN, BROKE, replace(DOWN, breaker="probing")])
+def test_questions_without_an_llm_are_the_llms_fault_alone(endpoint: LlmStatus) -> None:
+    standing = waits("classify", due_s=900, published_s=900)
+    assert kinds(sight(llm=(endpoint,), waits=standing)) == ["money" if endpoint is BROKE else "llm"]
+
+
+def test_an_endpoint_that_is_down_beside_one_that_is_well_is_told() -> None:
+    assert kinds(sight(llm=(DOWN, WELL), waits=waits("classify", due_s=900))) == ["llm", "relay"]
+
+
+def test_an_endpoint_that_is_down_is_told_with_what_its_calls_ran_into() -> None:
+    refused = (Trouble("llm", "the endpoint said HTTP 401", 300.0),)
+    assert findings(sight(llm=(DOWN,), troubles=refused))[0].hint == "the endpoint said HTTP 401"
+    assert kinds(sight(llm=(WELL,), troubles=refused)) == [], "some calls fail everywhere"
+
+
+def test_a_broker_that_is_away_explains_all_that_stands_still() -> None:
+    seen = sight(
+        broker="the message broker did not answer", waits=waits("recognise", due_s=900, published_s=90)
+    )
+    [found] = findings(seen)
+    assert (found.kind, found.problem) == ("broker", "the message broker did not answer")
+    assert kinds(sight(broker="unused")) == []
+
+
+def test_limits_that_cannot_be_looked_at_explain_questions_that_stand_still() -> None:
+    seen = sight(llm_limits="Redis did not answer", waits=waits("classify", due_s=900, published_s=900))
+    assert [(one.kind, one.problem) for one in findings(seen)] == [("llm-limits", "Redis did not answer")]
+    assert kinds(sight(llm_limits="unused", waits=waits("classify", due_s=900))) == ["relay"]
+
+
+def test_what_a_stage_says_itself_replaces_what_is_guessed_of_it() -> None:
+    away = "the recognition service cannot be reached; got ConnectError"
+    troubled = sight(
+        depths=8, waits=waits("recognise", published_s=90), troubles=(Trouble("recognise", away, 4.0),)
+    )
+    assert [(one.kind, one.problem) for one in findings(troubled)] == [("recognise", away)]
+    without_broker = (Trouble("relay", "the broker takes no message", 1.0),)
+    assert kinds(sight(waits=waits("recognise", due_s=90), troubles=without_broker)) == ["relay"]
+
+
+def test_a_trouble_of_the_past_is_none() -> None:
+    assert kinds(sight(troubles=(Trouble("relay", "away", TROUBLE_S + 1),))) == []
+
+
+def test_questions_that_no_batch_takes_mean_that_no_batcher_runs() -> None:
+    assert kinds(sight(batch_due_s=BATCH_DUE_S + 1)) == ["batcher"]
+    assert kinds(sight(batch_due_s=BATCH_DUE_S)) == []
+
+
+def test_what_waits_for_an_operator_is_told_last() -> None:
+    seen = sight(
+        llm=(DOWN,), unfinished=101, dead_documents={"deadline": 2, "attempts-exhausted": 1}, parked=4
+    )
+    assert kinds(seen) == ["llm", "full", "dead", "parked"]
+    assert [one.problem.split()[0] for one in findings(seen)[2:]] == ["3", "4"]
+
+
+def test_operators_read_about_every_kind() -> None:
+    manual = Path(__file__).parents[3].joinpath("docs", "operating.md").read_text()
+    assert [kind for kind in KINDS if f"`{kind}`" not in manual] == []
