@@ -182,10 +182,10 @@ def detectors(settings: Settings) -> Detectors:
 
 
 def _classify(settings: Settings, store: PostgresStore, ledger: Ledger, note: Note) -> ClassifyQuestions:
-    endpoints, pool = chosen_endpoints(settings), llm_pool(settings)
+    endpoints, pool = chosen_endpoints(settings), llm_pool(settings, note=note)
     together = GroupCommit(store.record_answers, clock=SystemClock(), gather_s=settings.llm_gather_s)
     return ClassifyQuestions(
-        answering=_answering(settings, store, model=pool.models, record=together, note=note),
+        answering=_answering(settings, store, model=pool.models, record=together),
         llms=pool,
         slots=_slots(settings),
         lease_s=settings.lease_s(deadline_s=endpoints.longest_deadline_s),
@@ -202,12 +202,7 @@ def _slots(settings: Settings) -> ThreadSlots:
 
 
 def _answering(
-    settings: Settings,
-    store: PostgresStore,
-    *,
-    model: str,
-    record: Callable[[Answered], bool],
-    note: Note,
+    settings: Settings, store: PostgresStore, *, model: str, record: Callable[[Answered], bool]
 ) -> Answering:
     return Answering(
         store=store,
@@ -217,7 +212,6 @@ def _answering(
         model=model,
         max_attempts=settings.max_attempts,
         cache_max_age_s=settings.cache_max_age_s,
-        note=note,
     )
 
 
@@ -234,16 +228,12 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
     from workers.store.only_one import OnlyOne
 
     connections = engine(settings, connections=2)
-    store, note = PostgresStore(connections), _note(connections)
+    store = PostgresStore(connections)
     tariff, *_ = tariffs(settings)
     gate, spend = batch_limits(settings)
     batching = BatchQuestions(
         answering=_answering(
-            settings,
-            store,
-            model=tariff.model,
-            record=lambda one: store.record_answers([one])[0],
-            note=note,
+            settings, store, model=tariff.model, record=lambda one: store.record_answers([one])[0]
         ),
         batches=PostgresBatches(connections),
         llm=batch_llm(settings),
@@ -255,7 +245,7 @@ def batcher(settings: Settings) -> tuple[BatchQuestions, OnlyOne]:
         revise_late=settings.late_answers == "revise",
         is_shut=gate.is_shut,
         spend=spend,
-        note=note,
+        note=_note(connections),
     )
     return batching, OnlyOne(connections, key=BATCHER_LOCK)
 

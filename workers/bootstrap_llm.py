@@ -16,7 +16,7 @@ from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.policies import Policies
-from workers.ports import Ledger
+from workers.ports import Ledger, Note, forget
 
 if TYPE_CHECKING:
     from broker.limiter import RedisLimiter
@@ -74,7 +74,7 @@ def limiters(settings: Settings) -> dict[str, RedisLimiter]:
     }
 
 
-def llm_pool(settings: Settings) -> LlmPool:
+def llm_pool(settings: Settings, *, note: Note = forget) -> LlmPool:
     """All endpoints behind their limits; calls that hold up the end of a worker are cut off.
 
     Raises:
@@ -88,7 +88,9 @@ def llm_pool(settings: Settings) -> LlmPool:
         atexit.register(client.close)
         after_stopping(client.cut_off, after_s=settings.llm_stop_after_s)
     pool = [
-        LimitedLlm(llm=client, limiter=limits[endpoint.name], tariff=tariff, weight=endpoint.weight)
+        LimitedLlm(
+            llm=client, limiter=limits[endpoint.name], tariff=tariff, weight=endpoint.weight, note=note
+        )
         for client, endpoint, tariff in zip(clients, found.all, tariffs(settings), strict=True)
     ]
     weighted_by = Random() if found.order == "weighted" else None

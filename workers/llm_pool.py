@@ -21,7 +21,7 @@ from linkner.errors import (
 )
 from linkner.pricing import Usage
 from workers.handlers.budget import Tariff
-from workers.ports import Call, Clock, Limiter, Llm, Reply
+from workers.ports import Call, Clock, Limiter, Llm, Note, Reply, forget
 
 log = logging.getLogger("linkner.llm")
 
@@ -58,13 +58,15 @@ class PromptTokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitedLlm:
-    """One endpoint of the pool. `weight` is its share of the questions where no order is kept."""
+    """One endpoint of the pool. `weight` is its share of the questions where no order is kept; `note` is told
+    of calls that came to nothing, and of pauses that the endpoint asked for."""
 
     llm: Llm
     limiter: Limiter
     tariff: Tariff
     weight: float = 1.0
     prompt_tokens: PromptTokens = field(default_factory=PromptTokens)
+    note: Note = forget
 
     def demand(self, prompt: Prompt) -> Demand:
         """What a call may take at most, if the estimate of its prompt is right."""
@@ -101,10 +103,11 @@ class LimitedLlm:
     def _result(self, error: UnavailableError) -> Result:
         """What a call without an answer came to. One that was refused, or never got there, costs nothing; one
         that broke off may."""
-        if error.retry_after_s is None:
-            return Result(outcome="failed", money=_NOTHING if isinstance(error, NotReachedError) else None)
         if error.retry_after_s == 0:  # the endpoint is well, and wants to be asked in another way
             return Result(outcome="answered", money=_NOTHING)
+        self.note("llm", error)
+        if error.retry_after_s is None:
+            return Result(outcome="failed", money=_NOTHING if isinstance(error, NotReachedError) else None)
         log.warning("action=told-to-wait endpoint=%s error=%s", self.tariff.endpoint, error)
         return Result(outcome="later", money=_NOTHING, said=Said(pause_s=error.retry_after_s))
 

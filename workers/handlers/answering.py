@@ -21,10 +21,8 @@ from workers.ports import (
     CachedAnswer,
     Call,
     ClaimedQuestion,
-    Note,
     Reply,
     Store,
-    forget,
 )
 
 log = logging.getLogger("linkner.classify")
@@ -44,7 +42,6 @@ class Answering:
     A question equal to one answered within `cache_max_age_s` takes that answer, and one equal to a question
     that is being asked is put off until it is answered; 0 asks each anew. `model` is what is asked, by the
     name that stands in the cache's keys. `record` writes one answer; it may wait for others to write with it.
-    `note` is told of calls that failed.
     """
 
     store: Store
@@ -54,7 +51,6 @@ class Answering:
     model: str
     max_attempts: int
     cache_max_age_s: float
-    note: Note = forget
 
     def claim(self, question_ids: Collection[int], *, lease_s: float) -> list[ClaimedQuestion]:
         """Take those questions that have not ended and are not held; poisoned ones end here."""
@@ -109,7 +105,6 @@ class Answering:
             log.debug("action=put-off question=%s error=%s", claim.question_id, error)
             return self.release(claim, delay_s=error.retry_after_s)
         log.warning("action=failed question=%s error=%s", claim.question_id, error)
-        self.note("llm", error)
         if claim.attempts >= self.max_attempts:
             return self.end(claim, reason=ATTEMPTS_EXHAUSTED, error=str(error))
         return self.release(claim, delay_s=min(0.5 * 2**claim.attempts, 30.0), error=str(error))

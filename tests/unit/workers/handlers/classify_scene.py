@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 from linkner.classification import Form
-from linkner.errors import LinknerError
 from linkner.labels import label_set
 from linkner.pricing import Price
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
@@ -35,7 +34,6 @@ class Scene:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.llm = FakeLlm(answer=lambda prompt: reply)
-        self.noted: list[tuple[str, LinknerError]] = []
         self.document_id, self.question_id = self._ask()
         self.classify = ClassifyQuestions(
             answering=Answering(
@@ -46,7 +44,6 @@ class Scene:
                 model="fake-llm",
                 max_attempts=5,
                 cache_max_age_s=cache_max_age_s,
-                note=lambda *trouble: self.noted.append(trouble),
             ),
             llms=FreeLlms(self.llm, Tariff(endpoint="http://here/v1", model="fake-llm", price=PRICE)),
             slots=FakeSlots(),
