@@ -90,8 +90,8 @@ def _endpoints(sight: Sight) -> Iterator[Finding]:
         name = f"{one.model} at {one.endpoint}"
         if one.breaker != "closed":
             last = sight.trouble("llm", within_s=math.inf)  # while nobody asks it, there is no later one
-            hint = last or "its calls fail: the LLM callers' logs say how"
-            yield Finding("llm", f"{name} is not asked for {one.open_s:.0f} s more: its calls failed", hint)
+            hint = last or "the LLM callers' logs say how"
+            yield Finding("llm", f"{name} is not asked, since its calls fail", hint)
         if one.money_is_spent:
             yield Finding("money", f"the money for {name} is spent", "`linkner limits show` says until when")
 
