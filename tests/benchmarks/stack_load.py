@@ -42,7 +42,7 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
         running_stack(settings, folder=Path(folder), shape=_shape(posts, asked.replies, folder)) as stack,
     ):
-        roles = _roles(stack, folder)
+        roles = _roles(stack)
         before = _cpu_s(roles)
         outcome = carry(GatewayClient(stack.gateway_url), posts, progress=lambda *_: None, timeout_s=600)
         cpu = {role: used - before[role] for role, used in _cpu_s(roles).items()}
@@ -56,22 +56,17 @@ def _shape(posts: Sequence[bytes], recorded: Path, folder: str) -> Shape:
     return Shape(replay=(replies.posts, replies.replies), replay_options=("--latency-median-s", "0.3"))
 
 
-def _roles(stack: Stack, folder: str) -> dict[str, list[int]]:
-    found = {name: [pid] for name, pid in stack.supervisor.pids().items()}
-    for server in ("postgres", "redis-server"):
-        found[server] = [pid for pid in _servers(server) if folder in _command(pid)]
-    return found
+def _roles(stack: Stack) -> dict[str, list[int]]:
+    """The first process of each role; PostgreSQL and Redis are children of this one."""
+    roles = {name: [pid] for name, pid in stack.supervisor.pids().items()}
+    own = families({"own": [os.getpid()]})["own"]
+    servers = {name: [pid for pid in own if name in _program(pid)] for name in ("postgres", "redis-server")}
+    return roles | {name: pids[:1] for name, pids in servers.items()}
 
 
-def _servers(program: str) -> list[int]:
-    """The processes of that program; those that it started are not named like it."""
-    processes = [int(process.name) for process in Path("/proc").glob("[0-9]*")]
-    return [pid for pid in processes if _command(pid).split("\0")[0].rpartition("/")[2] == program]
-
-
-def _command(pid: int) -> str:
+def _program(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+        return Path(f"/proc/{pid}/comm").read_text()
     except OSError:
         return ""
 
