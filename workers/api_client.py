@@ -95,6 +95,11 @@ class GatewayClient:
         """Counts of documents, questions and decisions, and queue depths."""
         return self._get("/v1/status")
 
+    def findings(self) -> list[dict[str, str]]:
+        """What is wrong: `kind`, `problem` and `hint` of each. Raises RejectedError where it cannot say."""
+        found: list[dict[str, str]] = self._get("/v1/findings")["findings"]
+        return found
+
     def submit_items(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
         """Submit one batch of NDJSON lines; what became of each, in order. Raises as `submit` does."""
         items: list[dict[str, Any]] = _results(self._post(lines))["items"]

@@ -190,6 +190,7 @@ def _classify(settings: Settings, store: PostgresStore, ledger: Ledger, note: No
         slots=_slots(settings),
         lease_s=settings.lease_s(deadline_s=endpoints.longest_deadline_s),
         budget=budget(settings, policies(settings), ledger),
+        note=note,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -89,7 +90,11 @@ def llm_pool(settings: Settings, *, note: Note = forget) -> LlmPool:
         after_stopping(client.cut_off, after_s=settings.llm_stop_after_s)
     pool = [
         LimitedLlm(
-            llm=client, limiter=limits[endpoint.name], tariff=tariff, weight=endpoint.weight, note=note
+            llm=client,
+            limiter=limits[endpoint.name],
+            tariff=tariff,
+            weight=endpoint.weight,
+            note=partial(note, f"llm {endpoint.model} at {endpoint.url}"),
         )
         for client, endpoint, tariff in zip(clients, found.all, tariffs(settings), strict=True)
     ]

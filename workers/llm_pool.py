@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -13,6 +13,7 @@ from broker.limits import LATENESS_S, Demand, Permit, Refusal, Result, Said
 from linkner.classification import Prompt
 from linkner.errors import (
     BudgetSpentError,
+    LinknerError,
     NotReachedError,
     RejectedError,
     ServiceError,
@@ -21,7 +22,7 @@ from linkner.errors import (
 )
 from linkner.pricing import Usage
 from workers.handlers.budget import Tariff
-from workers.ports import Call, Clock, Limiter, Llm, Note, Reply, forget
+from workers.ports import Call, Clock, Limiter, Llm, Reply
 
 log = logging.getLogger("linkner.llm")
 
@@ -66,7 +67,7 @@ class LimitedLlm:
     tariff: Tariff
     weight: float = 1.0
     prompt_tokens: PromptTokens = field(default_factory=PromptTokens)
-    note: Note = forget
+    note: Callable[[LinknerError], None] = lambda _: None
 
     def demand(self, prompt: Prompt) -> Demand:
         """What a call may take at most, if the estimate of its prompt is right."""
@@ -105,7 +106,7 @@ class LimitedLlm:
         that broke off may."""
         if error.retry_after_s == 0:  # the endpoint is well, and wants to be asked in another way
             return Result(outcome="answered", money=_NOTHING)
-        self.note("llm", error)
+        self.note(error)
         if error.retry_after_s is None:
             return Result(outcome="failed", money=_NOTHING if isinstance(error, NotReachedError) else None)
         log.warning("action=told-to-wait endpoint=%s error=%s", self.tariff.endpoint, error)

@@ -51,7 +51,8 @@ class HttpRecogniser:
             return read_response(body, count=len(texts))
         except InputError as error:
             raise UnavailableError(
-                "the recognition service's answer cannot be read", got=str(error)
+                "the recognition service's answer cannot be read",
+                got=error.problem,  # and not what was in its place, which may be a text
             ) from error
 
     def close(self) -> None:

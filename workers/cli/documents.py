@@ -117,7 +117,9 @@ def results(
 
 def status(
     url: Url = "",
-    check: Annotated[bool, typer.Option("--check", help="Exit with 1 where something is wrong.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Tell only what is wrong; exit with 1 where there is something.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """One look at the whole system: what is wrong, then documents, questions, decisions and queues.
@@ -126,13 +128,15 @@ def status(
     """
     from rich.console import Console
 
-    found = _client(url, patience_s=2.0).status()
+    client = _client(url, patience_s=2.0)
+    found: dict[str, Any] = {"findings": client.findings()} if check else client.status()
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        for line in _finding_lines(found["findings"]):
+        for line in _finding_lines(found.get("findings")):
             Console(highlight=False).print(line)
-        Console().print(_status_table(found))
+        if not check:
+            Console().print(_status_table(found))
     raise typer.Exit(1 if check and found["findings"] else 0)
 
 
@@ -160,10 +164,13 @@ def _pages(client: GatewayClient, *, after: int, limit: int, follow: bool) -> It
             time.sleep(0.5)
 
 
-def _finding_lines(findings: list[dict[str, str]]) -> Iterator[RenderableType]:
+def _finding_lines(findings: list[dict[str, str]] | None) -> Iterator[RenderableType]:
     from rich.padding import Padding
     from rich.text import Text
 
+    if findings is None:
+        yield Text("this gateway is of a version that does not say what is wrong", style="yellow")
+        return
     if not findings:
         yield Text("nothing is wrong that can be seen from the gateway", style="green")
     for one in findings:

@@ -8,6 +8,7 @@ from broker.settings import Settings
 from workers.gateway.access import Access
 from workers.gateway.body import Bodies
 from workers.gateway.documents import document_routes
+from workers.gateway.findings import Bounds
 from workers.gateway.looks import LlmLimits, Looks
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.operations import operation_routes
@@ -40,17 +41,17 @@ def create_app(
         redoc_url=None,
     )
     looks = Looks(reader=reader, queues=queues, clock=clock, llm=llm)
-    high_water = settings.high_water
-    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock, high_water=high_water)
+    bounds = Bounds.of(settings)
+    metrics = GatewayMetrics(reader=reader, looks=looks, clock=clock, bounds=bounds)
     submission = Submission(
         store=store,
         limits=limits,
-        room=Room(reader, high_water=high_water, clock=clock),
+        room=Room(reader, high_water=settings.high_water, clock=clock),
     )
     access = Access(keys, clock)
     bodies = Bodies(max_bytes=settings.max_body_bytes)
     app.include_router(submission_routes(submission, bodies, metrics, access))
     app.include_router(document_routes(reader, access))
-    app.include_router(operation_routes(reader, looks, metrics, access, high_water=high_water))
+    app.include_router(operation_routes(reader, looks, metrics, access, bounds))
     answer_errors(app)
     return app

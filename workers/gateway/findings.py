@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
+from broker.settings import Settings
 from workers.gateway.looks import Looks, seen
 from workers.gateway.wire import Finding, Kind, LlmStatus
 from workers.ports import Backlog, Stage
 
-DUE_S = 30.0
-"""How long something may be due and in no message: the relay looks every second."""
-PUBLISHED_S = 60.0
-"""How long something may wait in a message: queues are so short that workers empty them within seconds."""
-BATCH_DUE_S = 3600.0
-"""How long a question may wait for a batch: the batcher fills one up for minutes."""
-TROUBLE_S = 60.0
-"""How long ago a stage's last trouble may be and still count: one that lasts is noted every few seconds."""
+LLM_TROUBLE_S = 900.0
+"""How long ago an endpoint's last trouble may be: while it is not asked, which may take ten minutes, there is
+no later one."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _OK = ("ok", "unused")
 _WORK: Mapping[Stage, str] = {"recognise": "documents", "classify": "questions", "aggregate": "documents"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """From when on it is wrong that something waits, in seconds; `high_water` is a number of documents.
+
+    `due_s`: due and in no message, while the relay looks every second. `published_s`: in a message, while
+    queues are so short that workers empty them within seconds. `batch_due_s`: not in a batch. `trouble_s`:
+    how long ago a stage's last trouble may be, while one that lasts is noted again and again.
+    """
+
+    due_s: float
+    published_s: float
+    batch_due_s: float
+    trouble_s: float
+    high_water: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> Bounds:
+        return cls(
+            due_s=30.0,
+            published_s=max(60.0, 2 * settings.recognise_timeout_s),
+            batch_due_s=settings.batch_after_s + 3_600.0,
+            trouble_s=max(60.0, 2 * settings.batch_poll_s),
+            high_water=settings.high_water,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,22 +57,23 @@ class Sight:
     depths: Mapping[str, int]
     llm_limits: str
     llm: Sequence[LlmStatus]
-    high_water: int
+    bounds: Bounds
 
     @property
     def llm_is_asked(self) -> bool:
-        """Whether some endpoint may be asked, as far as is known."""
+        """Whether some endpoint may be asked, as far as is known. One without money still ends questions."""
         if not self.llm:
             return self.llm_limits in _OK
-        return any(one.breaker == "closed" and not one.money_is_spent for one in self.llm)
+        return any(one.breaker == "closed" for one in self.llm)
 
-    def trouble(self, stage: str, *, within_s: float = TROUBLE_S) -> str | None:
-        """What the stage ran into last, if that was within these seconds."""
-        found = (one for one in self.backlog.troubles if one.stage == stage and one.age_s <= within_s)
+    def trouble(self, stage: str, *, within_s: float | None = None) -> str | None:
+        """What the stage ran into last, if that was within these seconds (else `bounds.trouble_s`)."""
+        at_most = self.bounds.trouble_s if within_s is None else within_s
+        found = (one for one in self.backlog.troubles if one.stage == stage and one.age_s <= at_most)
         return next((one.error for one in found), None)
 
 
-def look_for_findings(looks: Looks, *, high_water: int) -> list[Finding]:
+def look_for_findings(looks: Looks, bounds: Bounds) -> list[Finding]:
     """What is wrong now, causes before effects. Raises UnavailableError where the store cannot be reached."""
     broker, depths = seen(looks.queues, otherwise={})
     limits, llm = seen(looks.llm, otherwise=[])
@@ -62,7 +84,7 @@ def look_for_findings(looks: Looks, *, high_water: int) -> list[Finding]:
             depths=depths,
             llm_limits=limits,
             llm=llm,
-            high_water=high_water,
+            bounds=bounds,
         )
     )
 
@@ -89,17 +111,26 @@ def _endpoints(sight: Sight) -> Iterator[Finding]:
     for one in sight.llm:
         name = f"{one.model} at {one.endpoint}"
         if one.breaker != "closed":
-            last = sight.trouble("llm", within_s=math.inf)  # while nobody asks it, there is no later one
+            last = sight.trouble(f"llm {name}", within_s=LLM_TROUBLE_S)
             hint = last or "the LLM callers' logs say how"
             yield Finding("llm", f"{name} is not asked, since its calls fail", hint)
-        if one.money_is_spent:
-            yield Finding("money", f"the money for {name} is spent", "`linkner limits show` says until when")
+    yield from _money(sight)
+
+
+def _money(sight: Sight) -> Iterator[Finding]:
+    """An endpoint's, or a budget's of a day: then questions end, which callers note."""
+    hint = "local labels stand, with the reason `budget`; see `linkner limits show` and `linkner cost`"
+    spent = [one for one in sight.llm if one.money_is_spent]
+    for one in spent:
+        yield Finding("money", f"the money for {one.model} at {one.endpoint} is spent", hint)
+    if not spent and (last := sight.trouble("money")):
+        yield Finding("money", last, hint)
 
 
 def _troubles(sight: Sight) -> Iterator[Finding]:
     """What the processes themselves say that they run into."""
     for kind in KINDS:
-        if kind != "llm" and (error := sight.trouble(kind)):
+        if kind != "money" and (error := sight.trouble(kind)):
             yield Finding(kind, error, f"{_process(kind)} waits, and tries it again")
 
 
@@ -111,14 +142,15 @@ def _standstills(sight: Sight) -> Iterator[Finding]:
         if (stage == "classify" and not sight.llm_is_asked) or sight.trouble(stage):
             continue
         wait, depth = sight.backlog.waits[stage], sight.depths.get(stage, 0)
-        if not depth and wait.due_s > DUE_S and not sight.trouble("relay"):
+        nothing_is_sent = not depth and not wait.published_s
+        if nothing_is_sent and wait.due_s > sight.bounds.due_s and not sight.trouble("relay"):
             problem = f"{what} have been due for `{stage}` for {wait.due_s:.0f} s, and its queue is empty"
             yield Finding("relay", problem, "is `linkner relay` running?")
         if stage == "classify" and sight.backlog.questions.get("claimed"):
             continue  # they are taken up, as slowly as the limits make it
-        if wait.published_s > PUBLISHED_S:
+        if wait.published_s > sight.bounds.published_s:
             yield _not_taken_up(stage, what, seconds=wait.published_s, depth=depth)
-    if sight.backlog.batch_due_s > BATCH_DUE_S and not sight.trouble("batcher"):
+    if sight.backlog.batch_due_s > sight.bounds.batch_due_s and not sight.trouble("batcher"):
         minutes = sight.backlog.batch_due_s / 60
         yield Finding(
             "batcher",
@@ -134,7 +166,8 @@ def _not_taken_up(stage: Stage, what: str, *, seconds: float, depth: int) -> Fin
             stage, problem, f"is {_process(stage)} running? If it is, it hangs, or more are needed"
         )
     problem = f"{what} were taken from the queue `{stage}` {seconds:.0f} s ago, and not heard of since"
-    return Finding(stage, problem, f"{_process(stage)} died with them (they come again) or hangs")
+    hint = f"lost with the broker, or {_process(stage)} died with them: they come again; or it hangs"
+    return Finding(stage, problem, hint)
 
 
 def _process(kind: str) -> str:
@@ -143,9 +176,9 @@ def _process(kind: str) -> str:
 
 def _left_over(sight: Sight) -> Iterator[Finding]:
     backlog = sight.backlog
-    if backlog.unfinished > sight.high_water:
+    if backlog.unfinished > sight.bounds.high_water:
         problem = f"no more posts are taken: {backlog.unfinished:,} are under way"
-        hint = f"producers are told 429 above {sight.high_water:,} (LINKNER_HIGH_WATER)"
+        hint = f"producers are told 429 above {sight.bounds.high_water:,} (LINKNER_HIGH_WATER)"
         yield Finding("full", problem, hint)
     if dead := sum(backlog.dead_documents.values()):
         problem = f"{dead:,} documents ended without a result"

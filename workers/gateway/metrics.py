@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from linkner.errors import UnavailableError
-from workers.gateway.findings import KINDS, look_for_findings
+from workers.gateway.findings import KINDS, Bounds, look_for_findings
 from workers.gateway.looks import Looks, SharedLook
 from workers.gateway.wire import LlmStatus
 from workers.ports import Clock, Counts, Reader, Stage, Waits
@@ -41,9 +41,9 @@ _LLM_GAUGES: Sequence[tuple[str, str, Callable[[LlmStatus], float]]] = (
 class GatewayMetrics:
     """The gateway's own counters, and the state of its neighbours at each scrape."""
 
-    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, high_water: int) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, bounds: Bounds) -> None:
         self._registry = CollectorRegistry()
-        self._state = StateCollector(reader=reader, looks=looks, clock=clock, high_water=high_water)
+        self._state = StateCollector(reader=reader, looks=looks, clock=clock, bounds=bounds)
         self._registry.register(self._state)
         self._posts = PrometheusCounter(
             "linkner_gateway_posts", "Posts by what became of them.", ["status"], registry=self._registry
@@ -67,9 +67,9 @@ class StateCollector(Collector):
     What is finished it tells as it was last counted, which nobody who scrapes waits for.
     """
 
-    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, high_water: int) -> None:
+    def __init__(self, *, reader: Reader, looks: Looks, clock: Clock, bounds: Bounds) -> None:
         self._reader, self._looks, self._clock = reader, looks, clock
-        self._high_water = high_water
+        self._bounds = bounds
         self._totals: Counts | None = None
         self._counted_at = 0.0
         self._tried_at = float("-inf")
@@ -96,7 +96,7 @@ class StateCollector(Collector):
     def _store_metrics(self) -> Iterator[Metric]:
         try:
             backlog = self._looks.backlog()
-            found = Counter(one.kind for one in look_for_findings(self._looks, high_water=self._high_water))
+            found = Counter(one.kind for one in look_for_findings(self._looks, self._bounds))
         except UnavailableError:
             yield _gauge("linkner_store_up", "Whether the store can be reached.", 0)
             return

@@ -7,16 +7,16 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.background import BackgroundTask
 
 from workers.gateway.access import REFUSALS, Access
-from workers.gateway.findings import look_for_findings
+from workers.gateway.findings import Bounds, look_for_findings
 from workers.gateway.looks import Looks, seen
 from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import ErrorBody
-from workers.gateway.wire import Readiness, Status
+from workers.gateway.wire import Findings, Readiness, Status
 from workers.ports import Reader
 
 
 def operation_routes(
-    reader: Reader, looks: Looks, metrics: GatewayMetrics, access: Access, *, high_water: int
+    reader: Reader, looks: Looks, metrics: GatewayMetrics, access: Access, bounds: Bounds
 ) -> APIRouter:
     """The routes that look at the system as a whole. Health checks need no key, and say little."""
     router = APIRouter()
@@ -53,12 +53,24 @@ def operation_routes(
         limits, llm = seen(looks.llm, otherwise=[])
         return Status.of(
             reader.counts(),
-            findings=look_for_findings(looks, high_water=high_water),
+            findings=look_for_findings(looks, bounds),
             queues=depths,
             broker=broker,
             llm=llm,
             llm_limits=limits,
         )
+
+    @router.get(
+        "/v1/findings",
+        summary="What is wrong, as far as the gateway can see; cheap enough for a monitor",
+        dependencies=[operator],
+        responses={
+            **REFUSALS,
+            503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
+        },
+    )
+    def findings() -> Findings:
+        return Findings(look_for_findings(looks, bounds))
 
     @router.get(
         "/metrics",

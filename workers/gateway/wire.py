@@ -145,6 +145,13 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Findings:
+    """What is wrong, as far as the gateway can see, causes before effects."""
+
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """What is wrong, as far as the gateway can see, counts by name over the whole store, messages waiting by
     queue, and the LLM endpoints.

@@ -18,7 +18,7 @@ from linkner.errors import BudgetSpentError, ServiceError, UnavailableError
 from workers.handlers.answering import Answering, Asking, Outcome
 from workers.handlers.budget import Budget
 from workers.handlers.sharing import SharedQuestion
-from workers.ports import BUDGET, ClaimedQuestion, Llms, Slots
+from workers.ports import BUDGET, ClaimedQuestion, Llms, Note, Slots, forget
 
 log = logging.getLogger("linkner.classify")
 
@@ -30,7 +30,8 @@ class ClassifyQuestions:
     """Handles one `classify` message: questions, each of which is asked in a slot of its own.
 
     The lease must outlast the wait for a permit, the call's deadline and the wait for other answers together:
-    an answer that comes after its lease ended may find a newer fence and is then dropped.
+    an answer that comes after its lease ended may find a newer fence and is then dropped. `note` is told of
+    questions that there is no money for.
     """
 
     answering: Answering
@@ -38,6 +39,7 @@ class ClassifyQuestions:
     slots: Slots
     lease_s: float
     budget: Budget
+    note: Note = forget
 
     def __call__(self, question_ids: Sequence[int]) -> Counter[Outcome]:
         """Take the questions as slots become free, until each has one; what became of those that need none.
@@ -98,14 +100,18 @@ class ClassifyQuestions:
         claim, question = asking
         try:
             if self.budget.is_spent(claim.source):
-                return self.answering.end(claim, reason=BUDGET, error="the day's budget is spent")
+                return self._without_money(claim, BudgetSpentError("the day's budget is spent"))
         except UnavailableError:
             self.answering.release(claim, delay_s=_AWAY_PAUSE_S)
             raise
         try:
             reply, call = self.llms.ask(question.asked.prompt)
         except BudgetSpentError as error:
-            return self.answering.end(claim, reason=BUDGET, error=str(error))
+            return self._without_money(claim, error)
         except ServiceError as error:
             return self.answering.failed(claim, error)
         return self.answering.replied(claim, question, reply, call)
+
+    def _without_money(self, claim: ClaimedQuestion, error: BudgetSpentError) -> Outcome:
+        self.note("money", error)
+        return self.answering.end(claim, reason=BUDGET, error=str(error))

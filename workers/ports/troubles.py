@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from linkner.errors import LinknerError
 
 Note = Callable[[str, LinknerError], None]
-"""Keeps what a stage ran into last: a queue's name, `relay`, `batcher` or `llm`, and the error.
+"""Keeps what a stage ran into last: the name of a queue, `relay`, `batcher`, `money`, or `llm` with the
+endpoint's name, and the error.
 
 It neither waits nor raises, and of many errors in a row it keeps a few.
 """

@@ -100,7 +100,7 @@ _RELEASE = text(f"""
 """)
 
 MOVE_ON = text("""
-    UPDATE documents SET state = 'classified', published_at = NULL
+    UPDATE documents SET state = 'classified', published_at = NULL, not_before = now()
     WHERE id = ANY(CAST(:ids AS bigint[])) AND state = 'recognised' AND NOT EXISTS (
         SELECT FROM questions WHERE document_id = documents.id AND state IN ('pending', 'claimed')
     )

@@ -78,7 +78,10 @@ _CLOSE = text("""
     WHERE id = :batch_id AND state <> 'closed'
 """)
 # A dead one may be tried again.
-_FREE = text("UPDATE questions SET batch_id = NULL WHERE batch_id = :batch_id AND state <> 'answered'")
+_FREE = text("""
+    UPDATE questions SET batch_id = NULL, not_before = greatest(not_before, now())
+    WHERE batch_id = :batch_id AND state <> 'answered'
+""")
 
 _KNOWN = text("""
     SELECT key FROM cached_answers

@@ -55,7 +55,7 @@ _INSERT_SPANS = text("""
 _MOVE_ON = text("""
     UPDATE documents
     SET state = new.state, model = new.model, lane = coalesce(documents.lane, nullif(new.lane, 'now')),
-        recognised_at = now(), published_at = NULL
+        recognised_at = now(), published_at = NULL, not_before = now()
     FROM unnest(
         CAST(:id AS bigint[]), CAST(:state AS text[]), CAST(:model AS text[]), CAST(:lane AS text[])
     ) AS new (id, state, model, lane)

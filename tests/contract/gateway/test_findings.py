@@ -43,6 +43,7 @@ def recognise(store: PostgresStore, document_id: int, note: Note) -> None:
 
 def test_a_system_at_rest_has_no_findings(world: World) -> None:
     assert world.client.get("/v1/status").json()["findings"] == []
+    assert world.client.get("/v1/findings").json() == {"findings": []}
     assert 'linkner_findings{kind="relay"} 0.0' in world.client.get("/metrics").text.splitlines()
 
 

@@ -8,9 +8,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 from linkner.errors import UnavailableError
-from tests.contract.store.scene import ANNA, Ports, accept_one, ask, claimed, due, recognised, scored
+from tests.contract.store.scene import (
+    ANNA,
+    Ports,
+    accept_one,
+    answer,
+    ask,
+    claimed,
+    due,
+    recognised,
+    scored,
+)
 from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
+from tests.support.one_question import record_one
 from workers.ports import Waits
 from workers.store.database import connect
 from workers.store.reader import PostgresReader
@@ -45,12 +56,11 @@ class TestWaits:
         assert (backlog.batch_due_s, backlog.unfinished) == (0.0, 0)
 
     def test_what_is_put_off_or_finished_with_does_not_wait(self, ports: Ports) -> None:
-        document_id, (question,) = ask(ports, [scored(ANNA)])
+        _, (question,) = ask(ports, [scored(ANNA)])
         ports.store.release(claimed(ports, question), delay_s=3600, error=None)
         backlog = ports.reader.backlog()
         assert backlog.waits == {"recognise": NONE, "classify": NONE, "aggregate": NONE}
         assert backlog.unfinished == 1
-        assert document_id
 
 
 @pytest.mark.parametrize("is_published", [False, True])
@@ -67,6 +77,18 @@ def test_documents_wait_for_recognition_and_for_the_join(
     for stage in ("recognise", "aggregate"):
         assert _about(waits[stage]) == ((0, 60) if is_published else (60, 0))
     assert waits["classify"] == NONE
+
+
+def test_the_wait_for_the_join_begins_with_the_last_answer(
+    ports: Ports, a_minute_later: Callable[[], None]
+) -> None:
+    unasked = accept_one(ports, "unasked")
+    _, (question,) = ask(ports, [scored(ANNA)])
+    a_minute_later()
+    ports.store.record_recognised([recognised(unasked)])
+    record_one(ports.store, claimed(ports, question), answer({ANNA: "person"}))
+    assert _about(ports.reader.backlog().waits["aggregate"]) == (0, 0)
+    assert due(ports, "aggregate")
 
 
 def test_questions_wait_until_they_are_claimed(ports: Ports, a_minute_later: Callable[[], None]) -> None:

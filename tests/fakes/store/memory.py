@@ -87,6 +87,7 @@ class Memory:
     def _move_on(self, document: Document) -> None:
         if document.state == "recognised" and not any(q.is_open for q in self._questions_of(document)):
             document.state, document.published_at, self._news = "classified", None, True
+            document.not_before = self.now
 
     def _finish(self, document: Document) -> None:
         document.state, document.completed_at = "complete", self.now

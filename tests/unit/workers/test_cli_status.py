@@ -92,6 +92,7 @@ def test_limits_that_cannot_be_looked_at_are_no_llm_at_rest() -> None:
 def looked(monkeypatch: pytest.MonkeyPatch, *options: str, findings: list[dict[str, str]]) -> Result:
     """What `linkner status` says of a gateway with these findings."""
     monkeypatch.setattr(GatewayClient, "status", lambda _: STATUS | {"findings": findings})
+    monkeypatch.setattr(GatewayClient, "findings", lambda _: findings)
     return CliRunner().invoke(app, ["status", "--url", "http://127.0.0.1:1", *options])
 
 
@@ -109,6 +110,17 @@ def test_a_monitor_learns_from_the_exit_code_whether_something_is_wrong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     well = looked(monkeypatch, "--check", findings=[])
-    assert well.output.startswith("nothing is wrong")
+    assert [line for line in well.output.splitlines() if line] == [
+        "nothing is wrong that can be seen from the gateway"
+    ]
     assert well.exit_code == 0
     assert looked(monkeypatch, "--check", "--json", findings=[STANDSTILL]).exit_code == 1
+
+
+def test_an_older_gateway_that_tells_no_findings_is_said_to_be_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        GatewayClient, "status", lambda _: {k: v for k, v in STATUS.items() if k != "findings"}
+    )
+    shown = CliRunner().invoke(app, ["status", "--url", "http://127.0.0.1:1"])
+    assert shown.exit_code == 0
+    assert shown.output.startswith("this gateway is of a version")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from workers.gateway.findings import BATCH_DUE_S, DUE_S, KINDS, PUBLISHED_S, TROUBLE_S, Sight, findings
+from workers.gateway.findings import KINDS, LLM_TROUBLE_S, Bounds, Sight, findings
 from workers.gateway.wire import LlmStatus
 from workers.ports import Backlog, Stage, Trouble, Waits
 
@@ -33,6 +34,8 @@ WELL = LlmStatus(
     spent_day=0.0,
     money_is_spent=False,
 )
+BOUNDS = Bounds(due_s=30, published_s=60, batch_due_s=3_600, trouble_s=60, high_water=100)
+NAME = "llama at http://10.0.0.7/v1"
 DOWN = replace(WELL, breaker="open", open_s=12.0)
 BROKE = replace(WELL, money_is_spent=True)
 
@@ -52,7 +55,7 @@ def sight(
         depths=dict.fromkeys(stages, depths) if broker == "ok" else {},
         llm_limits=llm_limits,
         llm=llm if llm_limits == "ok" else (),
-        high_water=100,
+        bounds=BOUNDS,
     )
 
 
@@ -66,25 +69,27 @@ def kinds(seen: Sight) -> list[str]:
 
 def test_nothing_is_wrong_with_a_system_at_rest_or_at_work() -> None:
     assert kinds(sight()) == []
-    assert kinds(sight(depths=8, unfinished=100, waits=waits("recognise", due_s=900, published_s=20))) == []
+    backlog = waits("recognise", due_s=900, published_s=20)
+    for depths in (8, 0):
+        assert kinds(sight(depths=depths, unfinished=100, waits=backlog)) == []
 
 
 @pytest.mark.parametrize("stage", ["recognise", "classify", "aggregate"])
 def test_due_work_and_an_empty_queue_mean_that_no_relay_runs(stage: Stage) -> None:
-    [found] = findings(sight(waits=waits(stage, due_s=DUE_S + 1)))
+    [found] = findings(sight(waits=waits(stage, due_s=BOUNDS.due_s + 1)))
     assert found.kind == "relay"
     assert f"due for `{stage}` for 31 s" in found.problem
     assert "linkner relay" in found.hint
-    assert kinds(sight(waits=waits(stage, due_s=DUE_S))) == []
+    assert kinds(sight(waits=waits(stage, due_s=BOUNDS.due_s))) == []
 
 
 @pytest.mark.parametrize("stage", ["recognise", "classify", "aggregate"])
 def test_messages_that_stay_in_their_queue_mean_that_no_worker_takes_them(stage: Stage) -> None:
-    [found] = findings(sight(depths=8, waits=waits(stage, published_s=PUBLISHED_S + 1)))
+    [found] = findings(sight(depths=8, waits=waits(stage, published_s=BOUNDS.published_s + 1)))
     assert found.kind == stage
     assert f"61 s in the queue `{stage}`" in found.problem
     assert f"linkner worker {stage}" in found.hint
-    assert kinds(sight(depths=8, waits=waits(stage, published_s=PUBLISHED_S))) == []
+    assert kinds(sight(depths=8, waits=waits(stage, published_s=BOUNDS.published_s))) == []
 
 
 def test_what_was_taken_and_not_finished_is_told_apart_from_what_nobody_takes() -> None:
@@ -97,20 +102,33 @@ def test_questions_that_wait_for_the_limits_are_taken_up() -> None:
     assert kinds(sight(depths=32, questions={"claimed": 4}, waits=waits("classify", published_s=900))) == []
 
 
-@pytest.mark.parametrize("endpoint", [DOWN, BROKE, replace(DOWN, breaker="probing")])
+@pytest.mark.parametrize("endpoint", [DOWN, replace(DOWN, breaker="probing")])
 def test_questions_without_an_llm_are_the_llms_fault_alone(endpoint: LlmStatus) -> None:
-    standing = waits("classify", due_s=900, published_s=900)
-    assert kinds(sight(llm=(endpoint,), waits=standing)) == ["money" if endpoint is BROKE else "llm"]
+    for standing in (waits("classify", due_s=900), waits("classify", published_s=900)):
+        assert kinds(sight(llm=(endpoint,), waits=standing)) == ["llm"]
+
+
+def test_questions_without_money_still_need_a_caller_that_ends_them() -> None:
+    standing = waits("classify", published_s=90)
+    assert kinds(sight(depths=8, llm=(BROKE,), waits=standing)) == ["money", "classify"]
+
+
+def test_money_is_told_once_whoever_says_so() -> None:
+    ended = (Trouble("money", "the day's budget is spent", 3.0),)
+    assert [one.problem for one in findings(sight(troubles=ended))] == ["the day's budget is spent"]
+    assert kinds(sight(llm=(BROKE,), troubles=ended)) == ["money"]
 
 
 def test_an_endpoint_that_is_down_beside_one_that_is_well_is_told() -> None:
     assert kinds(sight(llm=(DOWN, WELL), waits=waits("classify", due_s=900))) == ["llm", "relay"]
 
 
-def test_an_endpoint_that_is_down_is_told_with_what_its_calls_ran_into() -> None:
-    refused = (Trouble("llm", "the endpoint said HTTP 401", 300.0),)
-    assert findings(sight(llm=(DOWN,), troubles=refused))[0].hint == "the endpoint said HTTP 401"
-    assert kinds(sight(llm=(WELL,), troubles=refused)) == [], "some calls fail everywhere"
+def test_an_endpoint_that_is_down_is_told_with_what_its_own_calls_ran_into() -> None:
+    refused = Trouble(f"llm {NAME}", "the endpoint said HTTP 401", LLM_TROUBLE_S)
+    another = Trouble("llm another at http://10.0.0.8/v1", "time-out", 3.0)
+    told = findings(sight(llm=(DOWN,), troubles=(another, refused)))
+    assert [one.hint for one in told] == ["the endpoint said HTTP 401"]
+    assert kinds(sight(llm=(WELL,), troubles=(replace(refused, age_s=3.0),))) == [], "some calls always fail"
 
 
 def test_a_broker_that_is_away_explains_all_that_stands_still() -> None:
@@ -139,12 +157,12 @@ def test_what_a_stage_says_itself_replaces_what_is_guessed_of_it() -> None:
 
 
 def test_a_trouble_of_the_past_is_none() -> None:
-    assert kinds(sight(troubles=(Trouble("relay", "away", TROUBLE_S + 1),))) == []
+    assert kinds(sight(troubles=(Trouble("relay", "away", BOUNDS.trouble_s + 1),))) == []
 
 
 def test_questions_that_no_batch_takes_mean_that_no_batcher_runs() -> None:
-    assert kinds(sight(batch_due_s=BATCH_DUE_S + 1)) == ["batcher"]
-    assert kinds(sight(batch_due_s=BATCH_DUE_S)) == []
+    assert kinds(sight(batch_due_s=BOUNDS.batch_due_s + 1)) == ["batcher"]
+    assert kinds(sight(batch_due_s=BOUNDS.batch_due_s)) == []
 
 
 def test_what_waits_for_an_operator_is_told_last() -> None:
@@ -157,4 +175,6 @@ def test_what_waits_for_an_operator_is_told_last() -> None:
 
 def test_operators_read_about_every_kind() -> None:
     manual = Path(__file__).parents[3].joinpath("docs", "operating.md").read_text()
-    assert [kind for kind in KINDS if f"`{kind}`" not in manual] == []
+    table = manual.partition("| kind |")[2].partition("\n\n")[0]
+    first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("|")]
+    assert {kind for cell in first_cells for kind in re.findall(r"`([a-z-]+)`", cell)} == {*KINDS}

@@ -6,8 +6,10 @@ from typing import Any
 
 from prometheus_client.core import Metric
 
+from broker.settings import Settings
 from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
+from workers.gateway.findings import Bounds
 from workers.gateway.looks import MAX_AGE_S, Looks
 from workers.gateway.metrics import MAX_SERIES, TOTALS_AGE_S, StateCollector
 from workers.ports import Backlog, Counts, Waits
@@ -58,7 +60,7 @@ def backlog(**changes: dict[str, int]) -> Backlog:
 def collector_of(reader: CountingReader, clock: FakeClock | None = None) -> StateCollector:
     clock = clock or FakeClock()
     looks = Looks(reader=reader, queues=None, clock=clock)
-    return StateCollector(reader=reader, looks=looks, clock=clock, high_water=100)
+    return StateCollector(reader=reader, looks=looks, clock=clock, bounds=Bounds.of(Settings()))
 
 
 def collect(collector: StateCollector) -> dict[str, Metric]:

@@ -57,7 +57,7 @@ class Scene:
         self, *limiters: ScriptedLimiter, weighted_by: Random | None = None, weights: tuple[float, ...] = ()
     ) -> None:
         self.clock, self.limiters = FakeClock(), limiters or (ScriptedLimiter(),)
-        self.noted: list[tuple[str, LinknerError]] = []
+        self.noted: list[LinknerError] = []
         self.llms = [FakeLlm(lambda prompt: "person", model=name) for name in "abc"[: len(self.limiters)]]
         self.pool = LlmPool(
             [
@@ -66,7 +66,7 @@ class Scene:
                     limiter=limiter,
                     tariff=Tariff(endpoint=f"http://{llm.model}/v1", model=llm.model, price=PRICE),
                     weight=weight,
-                    note=lambda *trouble: self.noted.append(trouble),
+                    note=self.noted.append,
                 )
                 for llm, limiter, weight in zip(
                     self.llms, self.limiters, weights or (1.0,) * len(self.limiters), strict=True
@@ -190,7 +190,7 @@ def test_the_limiter_learns_how_a_call_failed_and_that_a_refused_one_cost_nothin
     (result,) = scene.limiters[0].results
     assert (result.outcome, result.said.pause_s, result.tokens) == (outcome, pause_s, None)
     assert result.money == money
-    assert scene.noted == ([("llm", error)] if outcome in {"failed", "later"} else [])
+    assert scene.noted == ([error] if outcome in {"failed", "later"} else [])
 
 
 def test_no_endpoint_puts_a_question_off_for_longer_than_its_own_pause() -> None:

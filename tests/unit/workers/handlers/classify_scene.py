@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from linkner.classification import Form
+from linkner.errors import LinknerError
 from linkner.labels import label_set
 from linkner.pricing import Price
 from linkner.spans import OUTSIDE, Recognition, ScoredSpan, Span
@@ -34,6 +35,7 @@ class Scene:
         self.clock = FakeClock()
         self.store = FakeStore(self.clock)
         self.llm = FakeLlm(answer=lambda prompt: reply)
+        self.noted: list[tuple[str, LinknerError]] = []
         self.document_id, self.question_id = self._ask()
         self.classify = ClassifyQuestions(
             answering=Answering(
@@ -49,6 +51,7 @@ class Scene:
             slots=FakeSlots(),
             lease_s=40.0,
             budget=Budget(ledger=self.store, clock=self.clock, per_day=budget),
+            note=lambda *trouble: self.noted.append(trouble),
         )
 
     def _ask(self, text: str = TEXT) -> tuple[int, int]:

@@ -57,6 +57,7 @@ def test_money_that_the_limits_refuse_is_a_budget_that_is_spent() -> None:
     scene.llm.failures = deque([BudgetSpentError("spent", retry_after_s=900.0)])
     assert scene.run_until_ended() == ["ended"]
     assert scene.reasons == {BUDGET: 1}
+    assert [(stage, str(error)) for stage, error in scene.noted] == [("money", "spent")]
 
 
 def test_an_llm_that_stays_away_is_given_up_after_the_attempts() -> None:
@@ -174,6 +175,7 @@ def test_once_the_budget_is_spent_questions_fall_back_and_say_so() -> None:
     scene.clock.sleep(10.0)
     assert scene.handle(second) == "ended"
     assert scene.reasons == {BUDGET: 1}
+    assert [stage for stage, _ in scene.noted] == ["money"]
     assert len(scene.llm.asked) == 1
 
 
