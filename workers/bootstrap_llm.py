@@ -17,7 +17,7 @@ from linkner.pricing import PriceTable, read_prices
 from workers.clock import SystemClock
 from workers.handlers.budget import Budget, Tariff
 from workers.handlers.policies import Policies
-from workers.ports import Ledger, Note, forget
+from workers.ports import Ledger, Note, forget, of_llm
 
 if TYPE_CHECKING:
     from broker.limiter import RedisLimiter
@@ -94,7 +94,7 @@ def llm_pool(settings: Settings, *, note: Note = forget) -> LlmPool:
             limiter=limits[endpoint.name],
             tariff=tariff,
             weight=endpoint.weight,
-            note=partial(note, f"llm {endpoint.model} at {endpoint.url}"),
+            note=partial(note, of_llm(model=endpoint.model, endpoint=endpoint.url)),
         )
         for client, endpoint, tariff in zip(clients, found.all, tariffs(settings), strict=True)
     ]

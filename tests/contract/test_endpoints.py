@@ -21,9 +21,11 @@ from linkner.labels import label_set
 from linkner.spans import LabelledSpan, Span
 from tests.support.replaying import replaying
 from tests.support.waiting import wait_until
-from workers.bootstrap_llm import batch_limits, limiters, llm_gate, llm_pool
+from workers.bootstrap_llm import batch_limits, limiters, llm_gate, llm_pool, llm_states
 from workers.cli import app
+from workers.gateway.wire import LlmStatus
 from workers.llm_pool import LlmPool
+from workers.ports import of_llm
 from workers.simulate_llm.behaviour import Behaviour
 from workers.simulate_llm.recorded import RecordedReplies
 
@@ -214,3 +216,13 @@ def test_no_key_is_kept_in_redis_or_shown(
         keys = list(client.scan_iter(match=f"*{redis_prefix}*"))
     assert keys
     assert "sk-never" not in run("show", "--json") + repr(settings) + repr(keys) + repr(pool)
+
+
+def test_what_a_call_ran_into_is_noted_by_the_name_that_the_gateway_looks_for(made: Make) -> None:
+    settings = made((Behaviour(), {"base_url": "http://127.0.0.1:9/v1", "model": "m"}))
+    noted: list[str] = []
+    with pytest.raises(UnavailableError):
+        llm_pool(settings, note=lambda stage, _: noted.append(stage)).ask(PROMPT)
+    [(endpoint, look)] = llm_states(settings)
+    seen = LlmStatus.of(endpoint, look())
+    assert noted == [of_llm(model=seen.model, endpoint=seen.endpoint)]

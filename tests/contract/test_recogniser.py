@@ -139,6 +139,17 @@ BODIES = {
 }
 
 
+def test_an_answer_that_cannot_be_read_is_not_quoted() -> None:
+    result = {"entities": ["Ada in Oslo"], "plausible": []}
+    body = json.dumps(json.loads(write_response("m", [Recognition((), ())])) | {"results": [result]}).encode()
+    with (
+        answering(lambda connection: connection.sendall(response(body))) as url,
+        pytest.raises(UnavailableError, match="cannot be read") as caught,
+    ):
+        HttpRecogniser(url, timeout_s=5.0).recognise(["x"])
+    assert "Ada" not in str(caught.value)
+
+
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES.keys())
 def test_an_answer_that_cannot_be_read_is_no_fault_of_the_texts(body: bytes) -> None:
     with (

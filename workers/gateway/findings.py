@@ -9,7 +9,7 @@ from typing import get_args
 from broker.settings import Settings
 from workers.gateway.looks import Looks, seen
 from workers.gateway.wire import Finding, Kind, LlmStatus
-from workers.ports import Backlog, Stage
+from workers.ports import Backlog, Stage, of_llm
 
 LLM_TROUBLE_S = 900.0
 """How long ago an endpoint's last trouble may be: while it is not asked, which may take ten minutes, there is
@@ -17,6 +17,7 @@ no later one."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+_TELLING: tuple[Kind, ...] = ("ingest", "recognise", "classify", "aggregate", "relay", "batcher")
 _OK = ("ok", "unused")
 _WORK: Mapping[Stage, str] = {"recognise": "documents", "classify": "questions", "aggregate": "documents"}
 
@@ -109,11 +110,11 @@ def _neighbours(sight: Sight) -> Iterator[Finding]:
 
 def _endpoints(sight: Sight) -> Iterator[Finding]:
     for one in sight.llm:
-        name = f"{one.model} at {one.endpoint}"
         if one.breaker != "closed":
-            last = sight.trouble(f"llm {name}", within_s=LLM_TROUBLE_S)
-            hint = last or "the LLM callers' logs say how"
-            yield Finding("llm", f"{name} is not asked, since its calls fail", hint)
+            stage = of_llm(model=one.model, endpoint=one.endpoint)
+            hint = sight.trouble(stage, within_s=LLM_TROUBLE_S) or "the LLM callers' logs say how"
+            problem = f"{one.model} at {one.endpoint} is not asked, since its calls fail"
+            yield Finding("llm", problem, hint)
     yield from _money(sight)
 
 
@@ -129,8 +130,8 @@ def _money(sight: Sight) -> Iterator[Finding]:
 
 def _troubles(sight: Sight) -> Iterator[Finding]:
     """What the processes themselves say that they run into."""
-    for kind in KINDS:
-        if kind != "money" and (error := sight.trouble(kind)):
+    for kind in _TELLING:
+        if error := sight.trouble(kind):
             yield Finding(kind, error, f"{_process(kind)} waits, and tries it again")
 
 

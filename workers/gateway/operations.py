@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Depends, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.background import BackgroundTask
@@ -13,6 +15,11 @@ from workers.gateway.metrics import GatewayMetrics
 from workers.gateway.problems import ErrorBody
 from workers.gateway.wire import Findings, Readiness, Status
 from workers.ports import Reader
+
+_NO_STORE: dict[int | str, dict[str, Any]] = {
+    **REFUSALS,
+    503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
+}
 
 
 def operation_routes(
@@ -43,10 +50,7 @@ def operation_routes(
         "/v1/status",
         summary="What is wrong, counts of documents, questions and messages, and the LLM endpoints",
         dependencies=[operator],
-        responses={
-            **REFUSALS,
-            503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
-        },
+        responses=_NO_STORE,
     )
     def status() -> Status:
         broker, depths = seen(looks.queues, otherwise={})
@@ -64,10 +68,7 @@ def operation_routes(
         "/v1/findings",
         summary="What is wrong, as far as the gateway can see; cheap enough for a monitor",
         dependencies=[operator],
-        responses={
-            **REFUSALS,
-            503: {"model": ErrorBody, "description": "The store cannot be reached; see Retry-After"},
-        },
+        responses=_NO_STORE,
     )
     def findings() -> Findings:
         return Findings(look_for_findings(looks, bounds))

@@ -41,7 +41,7 @@ from workers.ports.reasons import (
 from workers.ports.recogniser import RecogniserClient
 from workers.ports.slots import Slots
 from workers.ports.store import Store
-from workers.ports.troubles import Note, Trouble, forget
+from workers.ports.troubles import Note, Trouble, forget, of_llm
 
 __all__ = [
     "ATTEMPTS_EXHAUSTED",
@@ -106,4 +106,5 @@ __all__ = [
     "Trouble",
     "Waits",
     "forget",
+    "of_llm",
 ]

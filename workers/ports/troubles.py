@@ -24,5 +24,10 @@ class Trouble:
     age_s: float
 
 
+def of_llm(*, model: str, endpoint: str) -> str:
+    """The stage of calls to a model at an endpoint (its URL, without a password)."""
+    return f"llm {model} at {endpoint}"
+
+
 def forget(stage: str, error: LinknerError) -> None:
     """A Note where nobody looks."""

@@ -8,21 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from broker.settings import Settings
+from tests.support.backlog import IDLE
 from workers.gateway.findings import KINDS, LLM_TROUBLE_S, Bounds, Sight, findings
 from workers.gateway.wire import LlmStatus
-from workers.ports import Backlog, Stage, Trouble, Waits
+from workers.ports import Stage, Trouble, Waits, of_llm
 
-IDLE = Backlog(
-    documents={},
-    questions={},
-    dead_documents={},
-    parked=0,
-    oldest_unfinished_s=0.0,
-    unfinished=0,
-    waits=dict.fromkeys(("recognise", "classify", "aggregate"), Waits(0.0, 0.0)),
-    batch_due_s=0.0,
-    troubles=(),
-)
 WELL = LlmStatus(
     endpoint="http://10.0.0.7/v1",
     model="llama",
@@ -35,7 +26,6 @@ WELL = LlmStatus(
     money_is_spent=False,
 )
 BOUNDS = Bounds(due_s=30, published_s=60, batch_due_s=3_600, trouble_s=60, high_water=100)
-NAME = "llama at http://10.0.0.7/v1"
 DOWN = replace(WELL, breaker="open", open_s=12.0)
 BROKE = replace(WELL, money_is_spent=True)
 
@@ -124,8 +114,10 @@ def test_an_endpoint_that_is_down_beside_one_that_is_well_is_told() -> None:
 
 
 def test_an_endpoint_that_is_down_is_told_with_what_its_own_calls_ran_into() -> None:
-    refused = Trouble(f"llm {NAME}", "the endpoint said HTTP 401", LLM_TROUBLE_S)
-    another = Trouble("llm another at http://10.0.0.8/v1", "time-out", 3.0)
+    refused = Trouble(
+        of_llm(model=WELL.model, endpoint=WELL.endpoint), "the endpoint said HTTP 401", LLM_TROUBLE_S
+    )
+    another = Trouble(of_llm(model="another", endpoint=WELL.endpoint), "time-out", 3.0)
     told = findings(sight(llm=(DOWN,), troubles=(another, refused)))
     assert [one.hint for one in told] == ["the endpoint said HTTP 401"]
     assert kinds(sight(llm=(WELL,), troubles=(replace(refused, age_s=3.0),))) == [], "some calls always fail"
@@ -178,3 +170,10 @@ def test_operators_read_about_every_kind() -> None:
     table = manual.partition("| kind |")[2].partition("\n\n")[0]
     first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("|")]
     assert {kind for cell in first_cells for kind in re.findall(r"`([a-z-]+)`", cell)} == {*KINDS}
+
+
+def test_bounds_follow_what_the_stages_are_told_to_take() -> None:
+    usual = Bounds.of(Settings())
+    assert (usual.published_s, usual.batch_due_s, usual.trouble_s) == (120, 4_200, 60)
+    slow = Bounds.of(Settings(recognise_timeout_s=300, batch_after_s=7_200, batch_poll_s=90, high_water=7))
+    assert (slow.published_s, slow.batch_due_s, slow.trouble_s, slow.high_water) == (600, 10_800, 180, 7)

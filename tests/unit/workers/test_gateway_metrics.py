@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from prometheus_client.core import Metric
@@ -9,10 +10,11 @@ from prometheus_client.core import Metric
 from broker.settings import Settings
 from linkner.errors import UnavailableError
 from tests.fakes.clock import FakeClock
+from tests.support.backlog import IDLE
 from workers.gateway.findings import Bounds
 from workers.gateway.looks import MAX_AGE_S, Looks
 from workers.gateway.metrics import MAX_SERIES, TOTALS_AGE_S, StateCollector
-from workers.ports import Backlog, Counts, Waits
+from workers.ports import Backlog, Counts
 
 
 class CountingReader:
@@ -45,16 +47,7 @@ def counts(**changes: dict[str, int]) -> Counts:
 
 
 def backlog(**changes: dict[str, int]) -> Backlog:
-    values = {name: {} for name in ("documents", "questions", "dead_documents")} | changes
-    return Backlog(
-        **values,
-        parked=0,
-        oldest_unfinished_s=1.5,
-        unfinished=0,
-        waits=dict.fromkeys(("recognise", "classify", "aggregate"), Waits(0.0, 0.0)),
-        batch_due_s=0.0,
-        troubles=(),
-    )
+    return replace(IDLE, **changes)
 
 
 def collector_of(reader: CountingReader, clock: FakeClock | None = None) -> StateCollector:
