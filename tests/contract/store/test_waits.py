@@ -23,6 +23,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.store import FakeStore
 from tests.support.one_question import record_one
 from workers.ports import Waits
+from workers.store.batching import PostgresBatches
 from workers.store.database import connect
 from workers.store.reader import PostgresReader
 from workers.store.troubles import EVERY_S, PostgresTroubles
@@ -114,6 +115,19 @@ def test_questions_wait_for_a_batch(engine: Engine) -> None:
             )
         )
     assert round(PostgresReader(engine).backlog().batch_due_s, -2) == 7200
+
+
+def test_the_wait_for_another_batch_begins_when_the_first_one_is_closed(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for statement in (
+            "INSERT INTO documents (source, external_id, text, state) VALUES ('s', '1', 'x', 'recognised')",
+            "INSERT INTO batches (id, state) VALUES (7, 'submitted')",
+            "INSERT INTO questions (document_id, lane, batch_id, not_before)"
+            " SELECT id, 'batch', 7, now() - interval '2 hours' FROM documents",
+        ):
+            connection.execute(text(statement))
+    PostgresBatches(engine).close(7, error="expired")
+    assert PostgresReader(engine).backlog().batch_due_s < 60
 
 
 class TestTroubles:
