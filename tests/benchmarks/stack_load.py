@@ -16,6 +16,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from broker.settings import load_settings
@@ -30,6 +31,16 @@ from workers.stack.stack import Shape, Stack, running_stack
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a stack took, by role: CPU time in seconds, memory in MiB (RSS: of the role's first process)."""
+
+    outcome: Outcome
+    cpu_s: Mapping[str, float]
+    pss_mib: Mapping[str, float]
+    rss_mib: Mapping[str, float]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--posts", type=int, default=1000)
@@ -37,18 +48,22 @@ def main() -> None:
     parser.add_argument("--replies", type=Path, default=REPLIES)
     asked = parser.parse_args()
     posts = list(read_lines(asked.input, limit=asked.posts)) if asked.input else lines(asked.posts)
+    _print(measure(posts, recorded=asked.replies))
+
+
+def measure(posts: Sequence[bytes], *, recorded: Path) -> Load:
+    """Carry the posts through a stack of their own, with the recorded replies and simulated ones."""
     settings = load_settings().model_copy(update={"llm_requests_per_minute": 1_000_000})
     with (
         tempfile.TemporaryDirectory(prefix="linkner-", ignore_cleanup_errors=True) as folder,
-        running_stack(settings, folder=Path(folder), shape=_shape(posts, asked.replies, folder)) as stack,
+        running_stack(settings, folder=Path(folder), shape=_shape(posts, recorded, folder)) as stack,
     ):
         roles = _roles(stack)
         before = _cpu_s(roles)
         outcome = carry(GatewayClient(stack.gateway_url), posts, progress=lambda *_: None, timeout_s=600)
         cpu = {role: used - before[role] for role, used in _cpu_s(roles).items()}
-        pss = pss_mib(roles)
         rss = {role: mib(pids[0], "Rss") for role, pids in roles.items()}
-    _print(outcome, cpu=cpu, pss=pss, rss=rss)
+        return Load(outcome, cpu_s=cpu, pss_mib=pss_mib(roles), rss_mib=rss)
 
 
 def _shape(posts: Sequence[bytes], recorded: Path, folder: str) -> Shape:
@@ -84,19 +99,18 @@ def _ticks(pid: int) -> int:
     return sum(int(field) for field in fields[11:15])  # utime, stime, and both of children waited for
 
 
-def _print(
-    outcome: Outcome, *, cpu: Mapping[str, float], pss: Mapping[str, float], rss: Mapping[str, float]
-) -> None:
+def _print(found: Load) -> None:
     """A row a role, those that took the most CPU first, and one JSON line."""
     print(f"{'role':14} {'CPU ms a post':>14} {'PSS MiB':>8} {'RSS MiB of its first process':>30}")
-    for role, used in sorted(cpu.items(), key=lambda item: -item[1]):
-        print(f"{role:14} {1000 * used / outcome.final:14.2f} {pss[role]:8.0f} {rss[role]:30.0f}")
+    each_ms = {role: 1000 * used / found.outcome.final for role, used in found.cpu_s.items()}
+    for role, used in sorted(each_ms.items(), key=lambda item: -item[1]):
+        print(f"{role:14} {used:14.2f} {found.pss_mib[role]:8.0f} {found.rss_mib[role]:30.0f}")
     whole = {
-        **outcome.to_json(),
-        "cpu_ms_per_post": {role: round(1000 * used / outcome.final, 3) for role, used in cpu.items()},
-        "cores_busy": round(sum(cpu.values()) / outcome.seconds, 2),
-        "pss_mib": {role: round(used, 1) for role, used in pss.items()},
-        "total_pss_mib": round(sum(pss.values())),
+        **found.outcome.to_json(),
+        "cpu_ms_per_post": {role: round(used, 3) for role, used in each_ms.items()},
+        "cores_busy": round(sum(found.cpu_s.values()) / found.outcome.seconds, 2),
+        "pss_mib": {role: round(used, 1) for role, used in found.pss_mib.items()},
+        "total_pss_mib": round(sum(found.pss_mib.values())),
     }
     print(json.dumps(whole))
 
