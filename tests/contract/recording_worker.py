@@ -1,7 +1,10 @@
-"""A worker process that prints what its handlers were given and what was parked; run by test_publisher."""
+"""A worker process that prints what its handlers were given and what was parked; run by test_publisher and
+test_broker_away."""
 
 import logging
+import os
 import sys
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -10,6 +13,7 @@ from broker.queues import CLASSIFY, INGEST, celery_app, name_prefix
 from broker.settings import load_settings
 from broker.worker import consume
 from linkner.errors import StoppedError, UnavailableError
+from tests.support.waiting import wait_until
 from workers.ports import forget
 from workers.tasks import register_ids_task, register_posts_task
 
@@ -18,6 +22,12 @@ UNLUCKY = 13
 
 STOPPING = 17
 """The id whose handler says at the first attempt that its process stops."""
+
+HELD = 19
+"""Ids that begin with it are in hand until there is the file that LINKNER_TEST_RELEASE names."""
+
+AT_ONCE = 2
+"""How many messages it has in hand at the most."""
 
 LATER = "the store is away at the first attempt"
 """Posts that say so find the store away once."""
@@ -33,6 +43,8 @@ def record(received: Any) -> None:
         been_away.set()
         raise UnavailableError("the store is away")
     say(f"received {received}")
+    if received[0] == HELD:
+        assert wait_until(Path(os.environ["LINKNER_TEST_RELEASE"]).exists, within_s=60)
 
 
 def park(queue: str, message: object, error: str) -> None:
@@ -51,4 +63,4 @@ if __name__ == "__main__":
     app.conf.worker_consumer = parking_consumer(park, prefix=name_prefix(settings))
     register_ids_task(app, CLASSIFY, record, park=park, note=forget)
     register_posts_task(app, record, park=park, note=forget)
-    raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, at_once=2))
+    raise SystemExit(consume(app, [CLASSIFY, INGEST], settings=settings, at_once=AT_ONCE))
