@@ -26,7 +26,7 @@ class Crashable(Protocol):
 
     def restart(self) -> None: ...
 
-    def kill(self) -> None: ...
+    def kill(self, *, away_s: float) -> None: ...
 
 
 class Processes(Protocol):
@@ -76,14 +76,12 @@ def inject(kind: str, target: Target, drawn: random.Random) -> Injection:
             target.empty_broker()
             return Injection("every message and the limiter's state are gone")
         case "broker-killed" if target.broker is not None:
-            target.broker.kill()
-            return Injection("kill -9 of the broker, started again")
+            return _kill_server("the broker", target.broker, drawn)
         case "postgres-restarted":
             target.postgres.restart()
             return Injection("stopped and started; transactions under way are rolled back")
         case "postgres-killed":
-            target.postgres.kill()
-            return Injection("kill -9 of PostgreSQL, recovered")
+            return _kill_server("PostgreSQL", target.postgres, drawn)
         case "postgres-read-only":
             target.forbid_writes(True)
             lasts_s = drawn.uniform(3, 8)
@@ -115,6 +113,13 @@ def _kill(target: Target, drawn: random.Random) -> Injection:
     except ProcessLookupError:  # it is just being started again
         return Injection("it was dead already", whom=name)
     return Injection("kill -9", whom=name)
+
+
+def _kill_server(name: str, server: Crashable, drawn: random.Random) -> Injection:
+    """Away for long enough that whoever works meanwhile runs into it."""
+    away_s = drawn.uniform(0.5, 3)
+    server.kill(away_s=away_s)
+    return Injection(f"kill -9 of {name}, started again after {away_s:.1f} s")
 
 
 def _on_link(name: str, how: str, target: Target, lasts_s: float) -> Injection:

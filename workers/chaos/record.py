@@ -16,11 +16,12 @@ from workers.demo.carry import Carried
 
 @dataclass(frozen=True, slots=True)
 class Injected:
-    """One fault as it was injected, at a time of the record's clock."""
+    """One fault as it was injected, from `at` until `until` by the record's clock."""
 
     kind: str
     detail: str
     at: float
+    until: float
 
 
 @dataclass(slots=True)
@@ -87,8 +88,8 @@ class RunRecord:
         )
 
     def recoveries_s(self) -> list[tuple[str, float]]:
-        """Each fault's kind, and the time from its injection until all that was accepted before it was final;
-        what other faults delayed meanwhile is in it."""
+        """Each fault's kind, and the time from its beginning until all that was accepted before its end was
+        final; what other faults delayed meanwhile is in it."""
         ended = sorted(
             (accepted, self.final_at[id_])
             for id_, accepted in self.accepted_at.items()
@@ -98,9 +99,9 @@ class RunRecord:
         last_final = list(accumulate((final for _, final in ended), max))
         recoveries = []
         for fault in self.faults:
-            before = bisect_right(accepted_at, fault.at)
-            until = last_final[before - 1] if before else fault.at
-            recoveries.append((fault.kind, max(until - fault.at, 0.0)))
+            before = bisect_right(accepted_at, fault.until)
+            recovered = last_final[before - 1] if before else fault.at
+            recoveries.append((fault.kind, max(recovered - fault.at, 0.0)))
         return recoveries
 
     def summary(self, *, missing_from_feed: int) -> dict[str, Any]:

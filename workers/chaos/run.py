@@ -239,7 +239,8 @@ def _inject_all(plan: Plan, target: Target, record: RunRecord, *, report: Report
             healers.append(threading.Timer(injection.lasts_s, injection.heal))
             healers[-1].start()
         kind = f"{planned.kind} {injection.whom}".strip()
-        record.faults.append(Injected(kind, injection.detail, at))
+        until = time.monotonic() + injection.lasts_s
+        record.faults.append(Injected(kind, injection.detail, at=at, until=until))
         report(f"{at - began:6.1f} s  {kind}: {injection.detail}")
     time.sleep(max(began + plan.seconds - time.monotonic(), 0.0))
     for healer in healers:

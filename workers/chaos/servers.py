@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -43,9 +44,10 @@ class Server:
         self.stop()
         self.start()
 
-    def kill(self) -> None:
-        """kill -9, then start again on what is on disk."""
+    def kill(self, *, away_s: float) -> None:
+        """kill -9, then start again on what is on disk after so many seconds; blocks meanwhile."""
         os.kill(self.pid, signal.SIGKILL)
+        time.sleep(away_s)
         self.restart()
 
 

@@ -88,10 +88,14 @@ def test_what_following_the_feed_missed_is_lost() -> None:
     assert bad(run.summary(missing=1)) == {"lost": 1}
 
 
+def fault(kind: str, *, at: float, lasts_s: float = 0.0) -> Injected:
+    return Injected(kind, "", at=at, until=at + lasts_s)
+
+
 def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
     run = Run()
     run.clock.sleep(1)
-    run.record.faults.append(Injected("kill", "", run.clock.monotonic()))
+    run.record.faults.append(fault("kill", at=run.clock.monotonic()))
     run.clock.sleep(7)
     run.record.read([item(1)])
     run.clock.sleep(2)
@@ -99,11 +103,23 @@ def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
     run.record.read([item(2)])
     run.clock.sleep(50)
     run.record.read([item(3)])
-    run.record.faults.append(Injected("kill", "", run.clock.monotonic()))
-    run.record.faults.append(Injected("cut", "", run.clock.monotonic()))
+    run.record.faults.append(fault("kill", at=run.clock.monotonic()))
+    run.record.faults.append(fault("cut", at=run.clock.monotonic()))
     summary = run.summary()
     assert summary["by_fault"] == {
         "cut": {"faults": 1, "median_recovery_s": 0.0, "worst_recovery_s": 0.0},
         "kill": {"faults": 2, "median_recovery_s": 4.5, "worst_recovery_s": 9.0},
     }
     assert (summary["faults"], summary["median_recovery_s"], summary["worst_recovery_s"]) == (3, 0.0, 9.0)
+
+
+def test_what_was_accepted_while_a_fault_lasted_is_part_of_its_recovery() -> None:
+    run = Run()
+    run.record.read([item(1), item(2)])
+    began = run.clock.monotonic()
+    run.clock.sleep(2)
+    run.record.submitted([accepted(3)], [TEXT])
+    run.clock.sleep(30)
+    run.record.read([item(3)])
+    run.record.faults += [fault("short", at=began, lasts_s=1), fault("long", at=began, lasts_s=3)]
+    assert dict(run.record.recoveries_s()) == {"short": 0.0, "long": 32.0}
