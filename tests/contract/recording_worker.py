@@ -10,11 +10,12 @@ from typing import Any
 
 from broker.consumer import parking_consumer
 from broker.queues import CLASSIFY, INGEST, celery_app, name_prefix
-from broker.settings import load_settings
+from broker.settings import Settings, load_settings
 from broker.worker import consume
 from linkner.errors import StoppedError, UnavailableError
 from tests.support.waiting import wait_until
 from workers.ports import forget
+from workers.stack.guarded import GuardedProcess
 from workers.tasks import register_ids_task, register_posts_task
 
 UNLUCKY = 13
@@ -33,6 +34,20 @@ LATER = "the store is away at the first attempt"
 """Posts that say so find the store away once."""
 
 been_away, has_stopped = Event(), Event()
+
+
+def start(settings: Settings, log: Path, **environment: str) -> GuardedProcess:
+    """A process of this module on the settings' broker."""
+    return GuardedProcess(
+        [sys.executable, "-m", "tests.contract.recording_worker"],
+        log=log,
+        env={
+            **os.environ,
+            "LINKNER_BROKER_URL": settings.broker,
+            "LINKNER_KEY_PREFIX": settings.key_prefix,
+            **environment,
+        },
+    )
 
 
 def record(received: Any) -> None:

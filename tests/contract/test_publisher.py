@@ -1,8 +1,6 @@
 """Publishing and queue depth, over Redis and RabbitMQ, and a worker that takes what was published."""
 
 import json
-import os
-import sys
 import uuid
 from collections.abc import Iterator
 from functools import partial
@@ -27,9 +25,9 @@ from broker.queues import (
 from broker.redis_client import connect
 from broker.settings import Settings
 from linkner.errors import ConfigurationError, UnavailableError
+from tests.contract import recording_worker
 from tests.contract.recording_worker import LATER, STOPPING, UNLUCKY
 from tests.support.waiting import wait_until
-from workers.stack.guarded import GuardedProcess
 
 
 @pytest.fixture
@@ -251,29 +249,16 @@ def test_only_json_is_ever_accepted(settings: Settings) -> None:
 
 def test_a_worker_that_waits_for_messages_stops_soon(settings: Settings, tmp_path: Path) -> None:
     log = tmp_path / "worker.log"
-    process = recording_worker(settings, log)
+    process = recording_worker.start(settings, log)
     assert wait_until(lambda: " ready." in log.read_text(), within_s=60), log.read_text()
     process.stop(within_s=5)  # and is killed then
     assert process.returncode() == 0, log.read_text()
 
 
-def recording_worker(settings: Settings, log: Path, *, heartbeat_file: str = "") -> GuardedProcess:
-    return GuardedProcess(
-        [sys.executable, "-m", "tests.contract.recording_worker"],
-        log=log,
-        env={
-            **os.environ,
-            "LINKNER_BROKER_URL": settings.broker,
-            "LINKNER_KEY_PREFIX": settings.key_prefix,
-            "LINKNER_HEARTBEAT_FILE": heartbeat_file,
-        },
-    )
-
-
 def what_a_worker_prints(settings: Settings, folder: Path, *, until: int, parked: int = 0) -> list[str]:
     """Run a worker until it has received (and parked) that many messages, then stop it in good order."""
     log = folder / "worker.log"
-    process = recording_worker(settings, log, heartbeat_file=str(folder / "alive"))
+    process = recording_worker.start(settings, log, LINKNER_HEARTBEAT_FILE=str(folder / "alive"))
 
     def is_done() -> bool:
         text = log.read_text()

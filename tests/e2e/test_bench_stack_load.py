@@ -12,7 +12,9 @@ from tests.support.posts import REPLIES, lines
 def test_every_role_of_a_stack_is_measured() -> None:
     found = measure(lines(40), recorded=REPLIES)
     assert found.outcome.final == 40
-    assert {"gateway", "relay", "recogniser-1", "postgres", "redis-server"} <= set(found.cpu_s)
+    workers = {"recogniser-1", "llm-caller-1", "aggregator"}
+    services = {"gateway", "relay", "recognition", "replayed-llm"}
+    assert set(found.cpu_s) == workers | services | {"postgres", "redis-server"}
     assert set(found.cpu_s) == set(found.pss_mib) == set(found.rss_mib)
     assert all(used > 1 for used in found.pss_mib.values()), "a process was found for each"
     assert found.cpu_s["recogniser-1"] > 0

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,29 +10,11 @@ import pytest
 from broker.publisher import Publisher
 from broker.queues import CLASSIFY, celery_app, declared_queues
 from broker.settings import Settings
+from tests.contract import recording_worker
 from tests.contract.recording_worker import AT_ONCE, HELD
 from tests.support.folders import server_folder
 from tests.support.waiting import wait_until
 from workers.stack.embedded import embedded_redis
-from workers.stack.guarded import GuardedProcess
-
-
-@contextmanager
-def recording_worker(settings: Settings, log: Path, *, release: Path) -> Iterator[None]:
-    process = GuardedProcess(
-        [sys.executable, "-m", "tests.contract.recording_worker"],
-        log=log,
-        env={
-            **os.environ,
-            "LINKNER_BROKER_URL": settings.broker,
-            "LINKNER_KEY_PREFIX": settings.key_prefix,
-            "LINKNER_TEST_RELEASE": str(release),
-        },
-    )
-    try:
-        yield
-    finally:
-        process.stop(within_s=20)
 
 
 @pytest.mark.timeout(180)
@@ -44,7 +23,8 @@ def test_a_worker_whose_messages_end_while_redis_is_away_takes_others_when_it_is
     with server_folder() as folder, ExitStack() as first:
         settings = Settings(broker_url=first.enter_context(embedded_redis(folder)), key_prefix="away:")
         publisher = Publisher(celery_app(settings), declared_queues(settings))
-        with recording_worker(settings, log, release=release):
+        worker = recording_worker.start(settings, log, LINKNER_TEST_RELEASE=str(release))
+        try:
             for number in range(1, AT_ONCE + 1):
                 publisher.send(CLASSIFY, [HELD, number])
             assert wait_until(lambda: log.read_text().count(f"received ({HELD},") == AT_ONCE, within_s=60)
@@ -55,3 +35,5 @@ def test_a_worker_whose_messages_end_while_redis_is_away_takes_others_when_it_is
                 publisher.close()
                 publisher.send(CLASSIFY, [7])
                 assert wait_until(lambda: "received (7,)" in log.read_text(), within_s=30), log.read_text()
+        finally:
+            worker.stop(within_s=20)
