@@ -47,7 +47,8 @@ def test_a_short_run_loses_and_doubles_nothing(broker: str, request: pytest.Fixt
         "wrong": 0,
     }
     assert summary["faults"] == sum(seen["faults"] for seen in summary["by_fault"].values()) >= 12
-    assert summary["worst_recovery_s"] <= summary["recovery_limit_s"]
+    assert 0 < summary["worst_recovery_s"] <= summary["recovery_limit_s"]
+    assert 0 < summary["median_wait_s"] <= summary["p99_wait_s"] <= summary["worst_wait_s"]
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_the_exit_code_says_whether_anything_was_lost_or_never_sent(
 ) -> None:
     def run(plan: Any, **_: Any) -> tuple[RunRecord, dict[str, Any]]:
         record = RunRecord(clock=FakeClock().monotonic)
-        record.submitted([{"status": "accepted", "id": 1}], ["x"])
+        record.submitted([{"status": "accepted", "id": 1}], ["x"], sent_at=0.0)
         document = {"id": 1, "revision": 1, "text": "x", "status": "final", "entities": []}
         record.read([{"cursor": 1, "document": document}] if final else [])
         return record, {**record.summary(missing_from_feed=0), **NOTHING_MORE, "unsent": unsent}

@@ -110,7 +110,7 @@ class Storm:
         self._number = first + 3
         new = [NewDocument(self._source, str(number), TEXTS[number % len(TEXTS)]) for number in numbers]
         items = [{"status": "accepted", "id": one.document_id} for one in self._store.accept(new)]
-        self.record.submitted(items, [post.text for post in new])
+        self.record.submitted(items, [post.text for post in new], sent_at=0.0)
 
     def relay(self) -> None:
         """What is due goes to the broker, which in the storm loses, doubles and reorders."""

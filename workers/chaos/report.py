@@ -13,8 +13,8 @@ FAILURES = ("lost", "doubled", "wrong", "unsent")
 
 
 def tables(record: RunRecord, summary: dict[str, Any]) -> list[Table]:
-    """The faults by kind with the recovery from each, the counts, and the memory."""
-    return [_faults(summary), _posts(record, summary), _memory(summary["memory_mib"])]
+    """The faults by kind with the recovery from each, the counts, the waits, and the memory."""
+    return [_faults(summary), _posts(record, summary), _waits(summary), _memory(summary["memory_mib"])]
 
 
 def _faults(summary: dict[str, Any]) -> Table:
@@ -36,6 +36,13 @@ def _posts(record: RunRecord, summary: dict[str, Any]) -> Table:
     table.add_row("with simulated LLM replies", f"{summary['simulated_replies']:,}")
     replayed = sum(e["replayed"] for d in record.carried.documents.values() for e in d["entities"])
     table.add_row("entities by such replies", f"{replayed:,}")
+    return table
+
+
+def _waits(summary: dict[str, Any]) -> Table:
+    table = Table("from first sent until final", "wait", title="Waits")
+    for name, of in (("median", "median"), ("99 of 100 posts, at most", "p99"), ("worst", "worst")):
+        table.add_row(name, f"{summary[f'{of}_wait_s']:.1f} s")
     return table
 
 

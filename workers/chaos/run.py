@@ -208,7 +208,9 @@ def _produce(url: str, plan: Plan, record: RunRecord, ended: threading.Event) ->
         if ended.wait(max(due - time.monotonic(), 0.0)):
             return
         lines = plan.lines[start : start + batch]
-        record.submitted(client.submit_items(lines), [str(json.loads(line)["text"]) for line in lines])
+        texts = [str(json.loads(line)["text"]) for line in lines]
+        sent_at = time.monotonic()
+        record.submitted(client.submit_items(lines), texts, sent_at=sent_at)
 
 
 def _follow(url: str, record: RunRecord, ended: threading.Event) -> None:
@@ -239,8 +241,7 @@ def _inject_all(plan: Plan, target: Target, record: RunRecord, *, report: Report
             healers.append(threading.Timer(injection.lasts_s, injection.heal))
             healers[-1].start()
         kind = f"{planned.kind} {injection.whom}".strip()
-        until = time.monotonic() + injection.lasts_s
-        record.faults.append(Injected(kind, injection.detail, at=at, until=until))
+        record.faults.append(Injected(kind, injection.detail, at=at))
         report(f"{at - began:6.1f} s  {kind}: {injection.detail}")
     time.sleep(max(began + plan.seconds - time.monotonic(), 0.0))
     for healer in healers:
@@ -271,5 +272,5 @@ def missing_from_feed(client: GatewayClient, record: RunRecord) -> int:
             if not items or len(passed) < len(items):
                 return len(missed)
     except LinknerError:
-        return len(record.accepted_at)
+        return len(record.accepted)
     return 0

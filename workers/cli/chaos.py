@@ -54,9 +54,9 @@ def chaos(
     Kinds of faults: kill (-9 of a random role), broker-emptied, broker-killed, postgres-restarted,
     postgres-killed, postgres-read-only, llm-down, link-cut, link-delayed, link-half-open. LLM replies are
     replayed from a recording, for posts without one they are simulated, and all are marked as replayed;
-    time-outs are short, so that what is lost is missed sooner. A recovery is the time from a fault's
-    beginning until everything that was accepted before its end is final; one that takes longer than the
-    settings promise is shown in red.
+    time-outs are short, so that what is lost is missed sooner. A recovery is the longest that any
+    post sent before the next fault has waited, since the fault began, for being final; one that takes
+    longer than the settings promise is shown in red.
 
     The last line is one JSON object. The exit code is 1 where a post was lost, doubled, came out
     wrong, or could not be sent.

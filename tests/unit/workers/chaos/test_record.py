@@ -18,7 +18,14 @@ class Run:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.record = RunRecord(clock=self.clock.monotonic)
-        self.record.submitted([accepted(1), accepted(2)], [TEXT, TEXT])
+        self.sent(accepted(1), accepted(2))
+
+    def sent(self, *answers: dict[str, Any]) -> None:
+        """Posts that are sent and answered now."""
+        self.record.submitted(answers, [TEXT] * len(answers), sent_at=self.clock.monotonic())
+
+    def fault(self, kind: str) -> None:
+        self.record.faults.append(Injected(kind, "", at=self.clock.monotonic()))
 
     def summary(self, missing: int = 0) -> dict[str, Any]:
         return self.record.summary(missing_from_feed=missing)
@@ -59,7 +66,7 @@ def test_what_is_not_final_is_lost() -> None:
 
 def test_a_repeated_submission_counts_once_and_a_refused_one_not_at_all() -> None:
     run = Run()
-    run.record.submitted([accepted(1, "duplicate"), {"status": "rejected", "id": None}], [TEXT, ""])
+    run.sent(accepted(1, "duplicate"), {"status": "rejected", "id": None})
     assert (run.summary()["accepted"], run.summary()["refused"]) == (2, 1)
 
 
@@ -88,23 +95,16 @@ def test_what_following_the_feed_missed_is_lost() -> None:
     assert bad(run.summary(missing=1)) == {"lost": 1}
 
 
-def fault(kind: str, *, at: float, lasts_s: float = 0.0) -> Injected:
-    return Injected(kind, "", at=at, until=at + lasts_s)
-
-
-def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
+def test_recovery_is_the_longest_wait_since_the_fault_of_what_was_sent_before() -> None:
     run = Run()
     run.clock.sleep(1)
-    run.record.faults.append(fault("kill", at=run.clock.monotonic()))
+    run.fault("kill")
     run.clock.sleep(7)
     run.record.read([item(1)])
     run.clock.sleep(2)
-    run.record.submitted([accepted(3)], [TEXT])
     run.record.read([item(2)])
-    run.clock.sleep(50)
-    run.record.read([item(3)])
-    run.record.faults.append(fault("kill", at=run.clock.monotonic()))
-    run.record.faults.append(fault("cut", at=run.clock.monotonic()))
+    run.fault("kill")
+    run.fault("cut")
     summary = run.summary()
     assert summary["by_fault"] == {
         "cut": {"faults": 1, "median_recovery_s": 0.0, "worst_recovery_s": 0.0},
@@ -113,13 +113,41 @@ def test_recovery_is_the_time_until_what_was_accepted_before_is_final() -> None:
     assert (summary["faults"], summary["median_recovery_s"], summary["worst_recovery_s"]) == (3, 0.0, 9.0)
 
 
-def test_what_was_accepted_while_a_fault_lasted_is_part_of_its_recovery() -> None:
+def test_what_was_sent_after_a_fault_is_part_of_its_recovery_until_the_next_one() -> None:
     run = Run()
     run.record.read([item(1), item(2)])
-    began = run.clock.monotonic()
+    run.fault("kill")
+    run.clock.sleep(3)
+    run.sent(accepted(3))
     run.clock.sleep(2)
-    run.record.submitted([accepted(3)], [TEXT])
+    run.fault("cut")
+    run.clock.sleep(1)
+    run.sent(accepted(4))
     run.clock.sleep(30)
     run.record.read([item(3)])
-    run.record.faults += [fault("short", at=began, lasts_s=1), fault("long", at=began, lasts_s=3)]
-    assert dict(run.record.recoveries_s()) == {"short": 0.0, "long": 32.0}
+    run.clock.sleep(10)
+    run.record.read([item(4)])
+    assert run.record.recoveries_s() == [("kill", 33.0), ("cut", 40.0)]
+
+
+def test_a_post_waits_from_when_it_was_first_sent() -> None:
+    run = Run()
+    run.clock.sleep(4)
+    run.sent(accepted(2, "duplicate"))
+    run.record.read([item(1)])
+    run.clock.sleep(2)
+    run.record.read([item(2)])
+    assert run.record.waits_s() == [4.0, 6.0]
+
+
+def test_the_waits_of_a_run() -> None:
+    run = Run()
+    run.record.read([item(1), item(2)])
+    run.sent(*[accepted(id_) for id_ in range(3, 201)])
+    run.clock.sleep(1)
+    run.record.read([item(id_) for id_ in range(3, 199)])
+    run.clock.sleep(8)
+    run.record.read([item(199), item(200)])
+    summary = run.summary()
+    assert [summary[f"{of}_wait_s"] for of in ("median", "p99", "worst")] == [1.0, 1.0, 9.0]
+    assert RunRecord(clock=run.clock.monotonic).summary(missing_from_feed=0)["worst_wait_s"] == 0.0

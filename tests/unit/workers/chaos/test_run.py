@@ -28,7 +28,7 @@ class Acting(FakeClock):
 
 def record_of(count: int) -> RunRecord:
     record = RunRecord(clock=FakeClock().monotonic)
-    record.submitted([accepted(id_) for id_ in range(1, count + 1)], [TEXT] * count)
+    record.submitted([accepted(id_) for id_ in range(1, count + 1)], [TEXT] * count, sent_at=0.0)
     return record
 
 
@@ -57,7 +57,7 @@ def test_what_becomes_final_counts_also_while_more_is_sent_than_that() -> None:
     record = record_of(1)
 
     def both() -> None:
-        record.submitted([accepted(2), accepted(3)], [TEXT, TEXT])
+        record.submitted([accepted(2), accepted(3)], [TEXT, TEXT], sent_at=0.0)
         record.read([item(1)])
 
     assert waited_s(record, {9: both}) == 9 + PATIENCE_S
