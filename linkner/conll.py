@@ -20,7 +20,7 @@ from linkner.writing import replacing
 
 _BIO, _IOB1, _BIOES = "BIO", "IOB1", "BIOES"
 _PREFIXES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
-_BETWEEN_TEXTS = ("-DOCSTART-", "###MEDLINE:", "IMGID:")
+BETWEEN_TEXTS = ("-DOCSTART-", "###MEDLINE:", "IMGID:")
 """Beginnings of lines that come before a text, in corpora of news, of abstracts and of posts with images."""
 
 
@@ -79,7 +79,7 @@ def parse(lines: Iterable[str], *, path: str = "<lines>", strict: bool = True) -
     words: list[str] = []
     for number, raw in enumerate(_as_columns(lines, path), start=1):
         line = raw.rstrip("\r\n")
-        if not line.strip(" \t") or line.startswith(_BETWEEN_TEXTS):
+        if not line.strip(" \t") or line.startswith(BETWEEN_TEXTS):
             if words:
                 yield Sentence(tuple(words), decoder.end_sentence(len(words), number))
                 words = []
@@ -94,7 +94,8 @@ def parse(lines: Iterable[str], *, path: str = "<lines>", strict: bool = True) -
 
 
 def write(path: str | Path, sentences: Iterable[Sentence]) -> None:
-    """Write the sentences as UTF-8 columns, `word TAB tag` in BIO; `read` gives them back.
+    """Write the sentences as UTF-8 columns, `word TAB tag` in BIO; `read` gives them back, but for lines
+    that look like one between two texts (`BETWEEN_TEXTS`).
 
     Raises:
         InputError: the file cannot be written.

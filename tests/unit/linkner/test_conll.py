@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from linkner.conll import Sentence, parse, read, write
+from linkner.conll import BETWEEN_TEXTS, Sentence, parse, read, write
 from linkner.errors import FileFormatError, InputError
 from linkner.spans import LabelledSpan, Span
 from tests.unit.linkner.strategies import flat_entities
@@ -39,7 +39,7 @@ SCHEMES = {"BIO": _bio, "IOB1": _iob1} | {name: _closed(name) for name in _LETTE
 
 words = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\t\r\n "), min_size=1, max_size=8
-).filter(lambda word: not word.startswith("-DOCSTART-"))
+).filter(lambda word: not word.startswith(BETWEEN_TEXTS))
 
 
 @st.composite
