@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+import pytest
 
 from tests.fakes.clock import FakeClock
 from tests.unit.workers.chaos.test_record import TEXT, accepted, item
+from workers.chaos import run as run_module
 from workers.chaos.record import RunRecord
-from workers.chaos.run import missing_from_feed, wait_until_final
+from workers.chaos.run import Plan, missing_from_feed, wait_until_final
 
 PATIENCE_S = 10.0
 
@@ -86,3 +91,20 @@ def test_what_was_passed_over_is_missing_and_what_came_later_is_not() -> None:
     assert missing_from_feed(Feed(1, 3), record) == 0  # type: ignore[arg-type]
     assert missing_from_feed(Feed(1, 2, 3), record) == 1  # type: ignore[arg-type]
     assert missing_from_feed(Feed(1, 3, 4), record) == 0  # type: ignore[arg-type]
+
+
+def test_a_post_waits_from_before_the_gateway_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_at: list[float] = []
+
+    class Client:
+        def __init__(self, url: str, *, patience_s: float) -> None: ...
+
+        def submit_items(self, lines: Sequence[bytes]) -> list[dict[str, Any]]:
+            asked_at.append(time.monotonic())
+            return [accepted(1)]
+
+    monkeypatch.setattr(run_module, "GatewayClient", Client)
+    record = RunRecord(clock=time.monotonic)
+    plan = Plan(lines=[b'{"text": "Anna in Oslo"}'], faults=[], seconds=1.0, seed=0)
+    run_module._produce("", plan, record, threading.Event())
+    assert record.accepted[1] <= asked_at[0]
